@@ -1,0 +1,3 @@
+"""couchmend: find, explain, resolve and undo replication conflicts in CouchDB databases."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Pure functions and values: no file, socket, clock, log or metric."""

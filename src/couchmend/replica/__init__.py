@@ -1,0 +1,1 @@
+"""Databases that couchmend can talk to: embedded, over HTTP, and served over HTTP."""

@@ -1,0 +1,1 @@
+"""A CouchDB over HTTP as a replica."""

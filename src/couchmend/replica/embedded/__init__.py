@@ -1,0 +1,1 @@
+"""A CouchDB-protocol database in one SQLite file."""

@@ -1,0 +1,1 @@
+"""Embedded replicas as a CouchDB-compatible HTTP server."""
