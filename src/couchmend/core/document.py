@@ -100,29 +100,40 @@ def check(value: JSON, max_depth: int = MAX_DEPTH) -> None:
     """
     kind = type(value)
     if kind is str:
-        if not value.isascii() and _SURROGATE.search(value):
-            raise DocumentInvalid(f"a string holds a lone surrogate: {value[:40]!r}")
-    elif kind is dict or kind is list:
+        _check_text(value)
+    elif kind is dict:
         if max_depth <= 0:
-            raise DocumentInvalid(
-                "the document is nested too deeply",
-                hint="flatten it, or raise the limit `max_depth`",
-            )
-        if kind is dict:
-            for key, member in value.items():
-                if type(key) is not str:
-                    raise DocumentInvalid(f"the key {key!r} is not a string")
-                if not key.isascii():
-                    check(key)
+            raise too_deep()
+        for key, member in value.items():
+            if type(key) is not str:
+                raise DocumentInvalid(f"the key {key!r} is not a string")
+            _check_text(key)
+            if type(member) is str:
+                _check_text(member)
+            else:
                 check(member, max_depth - 1)
-        else:
-            for member in value:
-                check(member, max_depth - 1)
+    elif kind is list:
+        if max_depth <= 0:
+            raise too_deep()
+        for member in value:
+            check(member, max_depth - 1)
     elif kind is float:
         if not math.isfinite(value):
             raise DocumentInvalid(f"{value} is not a JSON number")
     elif kind is not int and kind is not bool and value is not None:
         raise DocumentInvalid(f"{kind.__name__} is not a JSON type: {str(value)[:40]!r}")
+
+
+def _check_text(text: str) -> None:
+    if not text.isascii() and _SURROGATE.search(text):
+        raise DocumentInvalid(f"a string holds a lone surrogate: {text[:40]!r}")
+
+
+def too_deep() -> DocumentInvalid:
+    """The error for a document with more levels than `max_depth`."""
+    return DocumentInvalid(
+        "the document is nested too deeply", hint="flatten it, or raise the limit `max_depth`"
+    )
 
 
 def body_of(doc: Mapping[str, JSON]) -> Doc:

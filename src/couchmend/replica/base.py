@@ -248,7 +248,8 @@ class AllDocsQuery:
     """Which documents: the ids from `startkey` to `endkey`, or exactly `keys`, in that order.
 
     `descending` turns the order and the meaning of start and end round.  `design` limits to
-    design documents (True) or leaves them out (False).
+    design documents (True) or leaves them out (False).  `offset=False` spares counting the
+    documents before the page, as pages after the first one do.
     """
 
     startkey: str | None = None
@@ -260,6 +261,7 @@ class AllDocsQuery:
     skip: int = 0
     include_docs: bool = False
     design: bool | None = None
+    offset: bool = True
     include: Include = field(default_factory=lambda: Include())
 
 
