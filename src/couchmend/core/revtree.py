@@ -81,11 +81,12 @@ class Leaf:
 
 
 class Inserted(Enum):
-    """What a chain did to a tree.  Only `NEW_LEAF` extends a leaf or starts the first root."""
+    """What a chain did to a tree."""
 
-    NEW_LEAF = "new_leaf"
+    NEW_LEAF = "new_leaf"  # it extended a leaf, or started the first root
     NEW_BRANCH = "new_branch"
-    INTERNAL_NODE = "internal_node"
+    INTERNAL_NODE = "internal_node"  # the revision was known, something about its past was not
+    NOTHING = "nothing"
 
 
 class RevTree:
@@ -132,34 +133,38 @@ class RevTree:
         revision stays: its parent and whether it is deleted.
         """
         nodes = self._nodes
-        newest = chain[0]
-        if newest in nodes:
-            self._adopt(chain)
-            return Inserted.INTERNAL_NODE
+        newest = nodes.get(chain[0])
+        if newest is not None:
+            _, learned = self._link(chain)
+            if deleted and newest.children and not newest.deleted:
+                newest.deleted = learned = True
+            return Inserted.INTERNAL_NODE if learned else Inserted.NOTHING
         was_empty = not nodes
-        nodes[newest] = _Node(None, deleted)
-        met = self._adopt(chain)
+        nodes[chain[0]] = _Node(None, deleted)
+        met, _ = self._link(chain)
         if was_empty or (met is not None and nodes[met].children == 1):
             return Inserted.NEW_LEAF
         return Inserted.NEW_BRANCH
 
-    def _adopt(self, chain: Sequence[Rev]) -> Rev | None:
-        """Link each revision to the one after it; the first that was there already is returned."""
+    def _link(self, chain: Sequence[Rev]) -> tuple[Rev | None, bool]:
+        """Make each revision the child of the next; returns the first of those that was known
+        already, and whether anything was learned."""
         nodes = self._nodes
-        met = None
+        met, learned = None, False
         for child, parent in itertools.pairwise(chain):
-            node = nodes[child]
             known = parent in nodes
             if known and met is None:
                 met = parent
+            node = nodes[child]
             if node.parent is None:
                 if not known:
                     nodes[parent] = _Node(None)
                 node.parent = parent
                 nodes[parent].children += 1
+                learned = True
             elif node.parent != parent:
                 break
-        return met
+        return met, learned
 
     def stem(self, limit: int) -> list[Rev]:
         """Keep the `limit` newest revisions of every branch; returns those forgotten.

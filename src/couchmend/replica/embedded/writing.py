@@ -166,12 +166,11 @@ class Batch:
                 entry.tree = RevTree.of([(chain, draft.deleted)])
         elif only_extend or rev != entry.winner or entry.tree is not None:
             tree = entry.revtree()
-            before = len(tree)
             outcome = tree.insert(chain, deleted=draft.deleted)
             if only_extend and outcome is not Inserted.NEW_LEAF:
                 # An edit that was made before: its revision is in the tree already.
                 return False
-            entry.changed = entry.changed or len(tree) != before
+            entry.changed = entry.changed or outcome is not Inserted.NOTHING
             winner = tree.winner()
             entry.winner, entry.deleted = str(winner.rev), winner.deleted
         if entry.tree is not None:
