@@ -66,16 +66,19 @@ def histories(draw: st.DrawFn) -> list[tuple[Chain, bool]]:
     hashes = st.sampled_from(["a", "b", "c", "0" * 32, "7" * 32, "f" * 32])
     nodes: list[Chain] = []
     for _ in range(draw(st.integers(1, 14))):
-        before: Chain = draw(st.sampled_from(nodes)) if nodes and draw(st.integers(0, 9)) else ()
+        before: Chain = ()
+        if nodes and draw(st.integers(0, 9)):
+            before = draw(st.sampled_from(nodes))
         node = (Rev(before[0].generation + 1 if before else 1, draw(hashes)), *before)
         if node[0] not in {n[0] for n in nodes}:
             nodes.append(node)
     dead = {node[0] for node in nodes if draw(st.integers(0, 3)) == 0}
     picked = draw(st.lists(st.sampled_from(nodes), min_size=1, max_size=20))
-    return [
-        (node[: draw(st.integers(1, len(node)))] if draw(st.booleans()) else node, node[0] in dead)
-        for node in picked
-    ]
+    history = []
+    for node in picked:
+        length: int = draw(st.integers(1, len(node)) | st.just(len(node)))
+        history.append((node[:length], node[0] in dead))
+    return history
 
 
 def agree(tree: RevTree, model: Model) -> None:

@@ -42,8 +42,7 @@ def compact(connections: Connections) -> None:
             if not free:
                 break
             connection.execute(f"PRAGMA incremental_vacuum({_PAGES_A_STEP})").fetchall()
-    with connections.outside_transaction() as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connections.checkpoint()
 
 
 def _drop_inner_bodies(connection: sqlite3.Connection, after: int) -> tuple[int | None, int]:

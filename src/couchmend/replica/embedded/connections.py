@@ -79,12 +79,14 @@ class Connections:
             finally:
                 self._give_back(connection)
 
-    @contextmanager
-    def outside_transaction(self) -> Iterator[sqlite3.Connection]:
-        """The writer without a transaction, for what SQLite does outside one (checkpoints)."""
+    def checkpoint(self) -> None:
+        """Move what is in the write-ahead log into the file, as far as readers let us."""
         with self._writing, self._translated():
             self._check_open()
-            yield self._the_writer()
+            connection = self._the_writer()
+            connection.execute("PRAGMA busy_timeout = 100")  # a slow reader holds nobody up
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1000)}")
 
     def version_reader(self) -> sqlite3.Connection:
         """A connection of its own, whose `PRAGMA data_version` changes with every commit."""
@@ -122,7 +124,7 @@ class Connections:
         return self._writer
 
     def _connect(self) -> sqlite3.Connection:
-        try:
+        with self._translated():
             connection = sqlite3.connect(
                 self._where,
                 timeout=BUSY_TIMEOUT_SECONDS,
@@ -130,11 +132,12 @@ class Connections:
                 check_same_thread=False,
                 cached_statements=256,
             )
-        except sqlite3.Error as problem:
-            raise self._error(str(problem)) from problem
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -16000")
-        connection.execute("PRAGMA temp_store = MEMORY")
+            try:
+                for pragma in ("synchronous = FULL", "cache_size = -16000", "temp_store = MEMORY"):
+                    connection.execute(f"PRAGMA {pragma}")
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def _take(self) -> sqlite3.Connection:
