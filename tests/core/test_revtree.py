@@ -66,9 +66,8 @@ def histories(draw: st.DrawFn) -> list[tuple[Chain, bool]]:
     hashes = st.sampled_from(["a", "b", "c", "0" * 32, "7" * 32, "f" * 32])
     nodes: list[Chain] = []
     for _ in range(draw(st.integers(1, 14))):
-        before: Chain = ()
-        if nodes and draw(st.integers(0, 9)):
-            before = draw(st.sampled_from(nodes))
+        grows = draw(st.integers(0, 9)) > 0
+        before: Chain = draw(st.sampled_from(nodes)) if nodes and grows else ()
         node = (Rev(before[0].generation + 1 if before else 1, draw(hashes)), *before)
         if node[0] not in {n[0] for n in nodes}:
             nodes.append(node)
@@ -97,21 +96,21 @@ def agree(tree: RevTree, model: Model) -> None:
 def test_a_tree_is_what_was_said_of_it(history: list[tuple[Chain, bool]], limit: int) -> None:
     tree, model = RevTree(), Model()
     for revs, deleted in history:
-        before = set(model.leaves())
-        size = len(tree)
+        before, known = set(model.leaves()), set(model.known)
         outcome = tree.insert(revs, deleted=deleted)
-        new = revs[0] not in model.known
         model.insert(revs, deleted)
         agree(tree, model)
         after = set(model.leaves())
-        assert (outcome in (Inserted.NEW_LEAF, Inserted.NEW_BRANCH)) == new
-        if outcome is Inserted.NEW_LEAF:
-            assert len(before - after) == min(1, size)
-        if outcome is Inserted.NEW_BRANCH:
-            assert before <= after
+        assert before - after <= set(model.chain(revs[0]))
+        met = next((step for step in revs[1:] if step in known), None)
+        if revs[0] in known:
+            assert outcome in (Inserted.INTERNAL_NODE, Inserted.NOTHING)
+        elif not known or met in before:
+            assert outcome is Inserted.NEW_LEAF
+        else:
+            assert outcome is Inserted.NEW_BRANCH
         if outcome is Inserted.NOTHING:
-            assert len(tree) == size
-            assert before == after
+            assert (before, known) == (after, model.known)
     tree.stem(limit)
     model.stem(limit)
     agree(tree, model)

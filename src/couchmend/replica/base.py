@@ -230,12 +230,17 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class ChangesQuery:
-    """Which changes: after `since` (a sequence, `"0"` or `"now"`), at most `limit` rows,
-    newest first when `descending`, only the documents of `doc_ids` or that match `selector`."""
+    """Which changes: after `since` (a sequence, `"0"` or `"now"`), at most `limit` rows, only
+    the documents of `doc_ids` or that match `selector`.
+
+    `descending` has the newest first and, as CouchDB, disregards `since`; there, `before`
+    limits the rows to those older than a sequence, for the next page.
+    """
 
     since: str = "0"
     limit: int | None = None
     descending: bool = False
+    before: str | None = None
     style: Style = "main_only"
     doc_ids: Sequence[str] | None = None
     selector: Mapping[str, JSON] | None = None

@@ -31,7 +31,8 @@ def changes(connection: sqlite3.Connection, query: ChangesQuery) -> ChangesPage:
     matches = _matcher(query)
     rows: list[ChangeRow] = []
     more = False
-    for record in _records(connection, query, since):
+    before = state.update_seq + 1 if query.before is None else parse_seq(query.before, state)
+    for record in _records(connection, query, since, before):
         if query.limit is not None and len(rows) >= query.limit:
             more = True
             break
@@ -39,7 +40,7 @@ def changes(connection: sqlite3.Connection, query: ChangesQuery) -> ChangesPage:
         if row is not None:
             rows.append(row)
     last = _last_seq(rows, more, since, state)
-    return ChangesPage(tuple(rows), last, _pending(connection, query, since, rows, more))
+    return ChangesPage(tuple(rows), last, _pending(connection, query, since, before, rows, more))
 
 
 def conflicted(connection: sqlite3.Connection, after: str, limit: int) -> list[ChangeRow]:
@@ -60,17 +61,20 @@ def conflicted(connection: sqlite3.Connection, after: str, limit: int) -> list[C
     ]
 
 
-def _records(connection: sqlite3.Connection, query: ChangesQuery, since: int) -> Iterator[Record]:
+def _records(
+    connection: sqlite3.Connection, query: ChangesQuery, since: int, before: int
+) -> Iterator[Record]:
     order = "DESC" if query.descending else "ASC"
     if query.doc_ids is not None:
         cursor = connection.execute(
             f"SELECT {RECORD} FROM documents WHERE id IN (SELECT value FROM json_each(?))"
-            f" AND seq > ? ORDER BY seq {order}",
-            (orjson.dumps(list(query.doc_ids)).decode(), since),
+            f" AND seq > ? AND seq < ? ORDER BY seq {order}",
+            (orjson.dumps(list(query.doc_ids)).decode(), since, before),
         )
     else:
         cursor = connection.execute(
-            f"SELECT {RECORD} FROM documents WHERE seq > ? ORDER BY seq {order}", (since,)
+            f"SELECT {RECORD} FROM documents WHERE seq > ? AND seq < ? ORDER BY seq {order}",
+            (since, before),
         )
     while page := cursor.fetchmany(_PAGE):
         yield from map(Record._make, page)
@@ -118,6 +122,7 @@ def _pending(
     connection: sqlite3.Connection,
     query: ChangesQuery,
     since: int,
+    before: int,
     rows: list[ChangeRow],
     more: bool,
 ) -> int:
@@ -130,6 +135,6 @@ def _pending(
     else:
         counted = len(rows)
     (count,) = connection.execute(
-        "SELECT count(*) FROM documents WHERE seq > ?", (since,)
+        "SELECT count(*) FROM documents WHERE seq > ? AND seq < ?", (since, before)
     ).fetchone()
     return int(count) - counted
