@@ -234,13 +234,15 @@ class ChangesQuery:
     the documents of `doc_ids` or that match `selector`.
 
     `descending` has the newest first and, as CouchDB, disregards `since`; there, `before`
-    limits the rows to those older than a sequence, for the next page.
+    limits the rows to those older than a sequence, for the next page.  `pending=False`
+    spares counting what lies beyond the page, whose `pending` is then 0.
     """
 
     since: str = "0"
     limit: int | None = None
     descending: bool = False
     before: str | None = None
+    pending: bool = True
     style: Style = "main_only"
     doc_ids: Sequence[str] | None = None
     selector: Mapping[str, JSON] | None = None

@@ -127,7 +127,7 @@ def _pending(
     more: bool,
 ) -> int:
     """Rows beyond this page.  With `doc_ids`, CouchDB counts every change that is no row."""
-    if not more and query.doc_ids is None:
+    if not query.pending or (not more and query.doc_ids is None):
         return 0
     if rows and not query.descending and query.doc_ids is None:
         since = int(rows[-1].seq.partition("-")[0])

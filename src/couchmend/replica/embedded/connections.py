@@ -106,6 +106,10 @@ class Connections:
             with self._writing:
                 self._release()
 
+    def is_awake(self) -> bool:
+        """Whether file handles are held now."""
+        return self._writer is not None or bool(self._idle)
+
     def is_current(self) -> bool:
         """Whether this is open, on the file that its path still names."""
         return not self._closed and self._identity == self._file_identity()

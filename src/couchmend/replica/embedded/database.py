@@ -115,7 +115,12 @@ class EmbeddedReplica(Replica):
             )
         name = name or ("memory" if file is None else file.stem)
         url = MEMORY if file is None else f"file:{file}"
-        return cls(Connections(file), name, url, limits or Limits(), validators, on_commit)
+        connections = Connections(file)
+        try:
+            return cls(connections, name, url, limits or Limits(), validators, on_commit)
+        except BaseException:
+            connections.close()
+            raise
 
     def close(self) -> None:
         """Release the file; feeds that follow it end."""
@@ -125,6 +130,10 @@ class EmbeddedReplica(Replica):
     def rest(self) -> None:
         """Give the file handles back until the next use."""
         self._connections.rest()
+
+    def is_awake(self) -> bool:
+        """Whether it holds file handles now."""
+        return self._connections.is_awake()
 
     def is_current(self) -> bool:
         """Whether this is open, on the file that its path still names."""
@@ -199,8 +208,11 @@ class EmbeddedReplica(Replica):
 
     def check(self) -> list[str]:
         """Look through the whole file; a sentence for everything that is wrong."""
-        with self._connections.read() as connection:
-            return integrity.check(connection)
+        try:
+            with self._connections.read() as connection:
+                return integrity.check(connection)
+        except Unavailable as problem:  # so damaged that SQLite gives up half-way
+            return [problem.message]
 
     # --- reading documents
 

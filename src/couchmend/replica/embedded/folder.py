@@ -65,8 +65,10 @@ class Folder(Server):
         with self._lock:
             replica = self._open.get(name)
             if replica is not None:
-                self._open.move_to_end(name)
                 if replica.is_current():
+                    self._open.move_to_end(name)
+                    if not replica.is_awake():
+                        self._let_others_rest()
                     return replica
                 self._open.pop(name).close()
             file = self._file(name)
@@ -131,10 +133,12 @@ class Folder(Server):
             on_commit=lambda: self._tell(name, "updated"),
         )
         self._open[name] = replica
-        if len(self._open) > MAX_AWAKE:
-            for other in list(self._open.values())[:-MAX_AWAKE]:
-                other.rest()
+        self._let_others_rest()
         return replica
+
+    def _let_others_rest(self) -> None:
+        for other in list(self._open.values())[:-MAX_AWAKE]:
+            other.rest()
 
     def _file(self, name: str) -> Path:
         return self.path / (name.replace("/", "%2F") + SUFFIX)

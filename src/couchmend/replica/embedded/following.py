@@ -36,7 +36,9 @@ def follow(
         while left is None or left > 0:
             changed.clear()
             size = _PAGE if left is None else min(left, _PAGE)
-            page = feed.changes(replace(query, since=since, limit=size, descending=False))
+            page = feed.changes(
+                replace(query, since=since, limit=size, descending=False, pending=False)
+            )
             since = page.last_seq
             yield from page.rows
             if left is not None:
