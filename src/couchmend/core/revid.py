@@ -59,7 +59,11 @@ def new_rev(
     else:
         parent_hash = hash_bytes(parent.hash)
         out += (_integer(parent.generation), _binary(len(parent_hash)), parent_hash)
-    _append(out, body, max_depth)
+    try:
+        _append_object(out, body, max_depth)
+    except UnicodeEncodeError as problem:
+        text = problem.object[:40]
+        raise DocumentInvalid(f"a string holds a lone surrogate: {text!r}") from problem
     if attachments:
         out += (_LIST, _u32(len(attachments)))
         for name, content_type, md5 in reversed(attachments):
@@ -75,7 +79,8 @@ def _append(out: list[bytes], value: JSON, depth: int) -> None:
     """Append the external term of a JSON value, which is checked on the way."""
     kind = type(value)
     if kind is str:
-        out += _text(value)
+        text = value.encode()
+        out += (_binary(len(text)), text)
     elif kind is int:
         out.append(_SMALL_INTS[value] if 0 <= value < 256 else _integer(value))
     elif kind is dict:
@@ -100,30 +105,28 @@ def _append_object(out: list[bytes], value: dict[str, JSON], depth: int) -> None
     if not value:
         out.append(_EMPTY_OBJECT)
         return
-    out.append(_OBJECT + _u32(len(value)))
+    append = out.append
+    append(_OBJECT + _u32(len(value)))
     for key, member in value.items():
         if type(key) is not str:
             raise DocumentInvalid(f"the key {key!r} is not a string")
-        out.append(_member(key))
+        append(_member(key) if len(key) < 64 else _member_of(key))
         if type(member) is str:
-            out += _text(member)
+            text = member.encode()
+            append(_binary(len(text)))
+            append(text)
         else:
             _append(out, member, depth - 1)
-    out.append(_NIL)
+    append(_NIL)
 
 
-@functools.lru_cache(maxsize=4096)
-def _member(key: str) -> bytes:
-    """What stands before a member's value; documents of one kind share their keys."""
-    return b"".join((b"h\x02", *_text(key)))
+def _member_of(key: str) -> bytes:
+    """What stands before a member's value."""
+    text = key.encode()
+    return b"".join((b"h\x02", _binary(len(text)), text))
 
 
-def _text(value: str) -> tuple[bytes, bytes]:
-    try:
-        text = value.encode()
-    except UnicodeEncodeError as problem:
-        raise DocumentInvalid(f"a string holds a lone surrogate: {value[:40]!r}") from problem
-    return _binary(len(text)), text
+_member = functools.lru_cache(maxsize=4096)(_member_of)  # documents of one kind share keys
 
 
 def _append_list(out: list[bytes], value: list[JSON], depth: int) -> None:
@@ -131,14 +134,17 @@ def _append_list(out: list[bytes], value: list[JSON], depth: int) -> None:
         raise too_deep()
     if not value:
         out.append(_NIL)
-    elif len(value) <= 0xFFFF and all(type(n) is int and 0 <= n < 256 for n in value):
-        # Erlang sees a list of bytes as a string and says so in the term.
+    elif type(value[0]) is int and _is_string(value):  # what Erlang takes for one
         out += (b"k", len(value).to_bytes(2), bytes(value))
     else:
         out += (_LIST, _u32(len(value)))
         for member in value:
             _append(out, member, depth - 1)
         out.append(_NIL)
+
+
+def _is_string(value: list[JSON]) -> bool:
+    return len(value) <= 0xFFFF and all(type(n) is int and 0 <= n < 256 for n in value)
 
 
 def _integer(value: int) -> bytes:
@@ -151,4 +157,3 @@ def _integer(value: int) -> bytes:
     if len(magnitude) < 256:
         return b"n" + bytes((len(magnitude),)) + sign + magnitude
     return b"o" + _u32(len(magnitude)) + sign + magnitude
-
