@@ -107,11 +107,12 @@ def check(value: JSON, max_depth: int = MAX_DEPTH) -> None:
         for key, member in value.items():
             if type(key) is not str:
                 raise DocumentInvalid(f"the key {key!r} is not a string")
-            _check_text(key)
-            if type(member) is str:
-                _check_text(member)
-            else:
+            if not key.isascii():
+                _check_text(key)
+            if type(member) is not str:
                 check(member, max_depth - 1)
+            elif not member.isascii():
+                _check_text(member)
     elif kind is list:
         if max_depth <= 0:
             raise too_deep()
@@ -125,7 +126,7 @@ def check(value: JSON, max_depth: int = MAX_DEPTH) -> None:
 
 
 def _check_text(text: str) -> None:
-    if not text.isascii() and _SURROGATE.search(text):
+    if _SURROGATE.search(text):
         raise DocumentInvalid(f"a string holds a lone surrogate: {text[:40]!r}")
 
 

@@ -67,23 +67,27 @@ def test_the_file_shrinks(path: Path, replica: EmbeddedReplica) -> None:
 def test_writers_go_on_between_the_steps(
     replica: EmbeddedReplica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for n in range(40):
+    for n in range(60):
         edited(replica, f"d{n:02}", 3)
     monkeypatch.setattr(compaction, "DOCUMENTS_A_STEP", 1)
     written: list[str] = []
+    stop = threading.Event()
 
     def write() -> None:
-        while compacting.is_alive():
+        while not stop.is_set():
             written.append(replica.put({"v": len(written)}))
 
-    compacting = threading.Thread(target=replica.compact)
     writing = threading.Thread(target=write)
-    compacting.start()
     writing.start()
-    compacting.join()
+    while not written:
+        stop.wait(0.001)
+    before = len(written)
+    replica.compact()
+    during = len(written) - before
+    stop.set()
     writing.join()
-    assert len(written) > 3
-    assert replica.info().documents == 40 + len(written)
+    assert during > 0
+    assert replica.info().documents == 60 + len(written)
     assert replica.get("d00")["v"] == 2
 
 

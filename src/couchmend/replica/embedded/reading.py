@@ -17,8 +17,8 @@ from couchmend.replica.embedded.records import (
     StoredAttachment,
     StoredRevision,
     find_record,
-    find_records,
     find_revision,
+    find_winners,
 )
 
 
@@ -102,34 +102,37 @@ def bulk_get(
 ) -> list[BulkGetRow]:
     """See `Replica.bulk_get`."""
     items = list(wanted)
-    records = find_records(connection, {id for id, _ in items})
+    winners = find_winners(connection, {id for id, _ in items})
     trees: dict[str, RevTree] = {}
     rows = []
     for id, text in items:
-        record = records.get(id)
+        record, stored = winners.get(id, (None, None))
         if record is None:
             rows.append(BulkGetRow(id, (_nowhere(id, text),)))
             continue
         if record.tree is None and (text is None or text == record.winner):
             rev = Rev.parse(record.winner)
-            rows.append(BulkGetRow(id, (_outcome(connection, record, rev, None, **include),)))
+            doc = None if stored is None else _doc(connection, record, rev, stored, None, **include)
+            rows.append(BulkGetRow(id, (Missing(id, str(rev)) if doc is None else Found(doc),)))
             continue
         tree = trees.get(id)
         if tree is None:
             tree = trees[id] = record.revtree()
-        if text is None:
-            revs = [leaf.rev for leaf in tree.leaves_in_tree_order()]
-        else:
-            try:
-                revs = [Rev.parse(text)]
-            except BadRequest as problem:
-                rows.append(BulkGetRow(id, (Missing(id, text, problem.error, problem.reason),)))
-                continue
-            if latest:
-                revs = _latest(tree, revs)
+        try:
+            revs = _wanted(tree, text, latest)
+        except BadRequest as problem:
+            rows.append(BulkGetRow(id, (Missing(id, text, problem.error, problem.reason),)))
+            continue
         outcomes = tuple(_outcome(connection, record, rev, tree, **include) for rev in revs)
         rows.append(BulkGetRow(id, outcomes))
     return rows
+
+
+def _wanted(tree: RevTree, text: str | None, latest: bool) -> list[Rev]:
+    if text is None:
+        return [leaf.rev for leaf in tree.leaves_in_tree_order()]
+    revs = [Rev.parse(text)]
+    return _latest(tree, revs) if latest else revs
 
 
 def revision(
@@ -140,10 +143,19 @@ def revision(
     **include: Unpack[Include],
 ) -> Doc | None:
     """One revision as a document, or None when its body is not stored."""
+    stored = find_revision(connection, record.key, str(rev))
+    return None if stored is None else _doc(connection, record, rev, stored, tree, **include)
+
+
+def _doc(
+    connection: sqlite3.Connection,
+    record: Record,
+    rev: Rev,
+    stored: StoredRevision,
+    tree: RevTree | None,
+    **include: Unpack[Include],
+) -> Doc:
     text = str(rev)
-    stored = find_revision(connection, record.key, text)
-    if stored is None:
-        return None
     doc: Doc = {"_id": record.id, "_rev": text}
     doc.update(loads(stored.body))
     if tree is None and (record.tree is not None or text != record.winner):

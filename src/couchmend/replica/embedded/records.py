@@ -103,6 +103,26 @@ def find_records(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str
     return {row[1]: Record(*row) for row in rows}
 
 
+def find_winners(
+    connection: sqlite3.Connection, ids: Iterable[str]
+) -> dict[str, tuple[Record, StoredRevision | None]]:
+    """Like `find_records`, each with the body of its winner."""
+    columns = len(Record._fields)
+    rows = connection.execute(
+        f"SELECT {RECORD}, body, attachments FROM documents"
+        " LEFT JOIN revisions ON document = key AND rev = winner"
+        " WHERE id IN (SELECT value FROM json_each(?))",
+        (orjson.dumps(list(ids)).decode(),),
+    )
+    return {
+        row[1]: (
+            Record(*row[:columns]),
+            None if row[columns] is None else StoredRevision(*row[columns:]),
+        )
+        for row in rows
+    }
+
+
 def find_revision(connection: sqlite3.Connection, key: int, rev: str) -> StoredRevision | None:
     """The body of one revision, if it is stored."""
     row = connection.execute(
