@@ -48,7 +48,7 @@ def open_server(url: str) -> Server:
     if scheme in ("http", "https"):
         from couchmend.replica.couch import CouchServer
 
-        return CouchServer.open(url)
+        return CouchServer(url)
     raise _unknown(url)
 
 
