@@ -20,6 +20,7 @@ OPTIONS = [
 
 CONSOLE = """
 async ({url, user}) => {
+  try {
   const auth = user ? {username: user[0], password: user[1]} : undefined;
   const local = new PouchDB('notes');
   const remote = new PouchDB(url + '/notes', {auth});
@@ -30,6 +31,9 @@ async ({url, user}) => {
   const ids = (await local.allDocs()).rows.map((row) => row.id);
   const blobBack = await local.getAttachment('from-the-server', 'a.bin');
   return {ids, text: await blobBack.text()};
+  } catch (problem) {  // PouchDB's errors are no Error objects
+    throw new Error(problem.message + ' ' + JSON.stringify(problem));
+  }
 }
 """
 

@@ -1,1 +1,122 @@
 """The command line: one function a command; rendering apart from doing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+
+from couchmend.errors import (
+    BadRequest,
+    Conflict,
+    CouchmendError,
+    DatabaseNotFound,
+    Forbidden,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    Unauthorized,
+    Unsupported,
+    UsageError,
+)
+
+DONE = 0
+NEEDS_ATTENTION = 1
+WRONG_USAGE = 2
+UNREACHABLE = 3
+REFUSED = 4
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `couchmend` with the arguments of the process, or these, and exit.
+
+    The exit code is 0 when done, 1 when something needs attention, 2 for wrong usage or
+    configuration, 3 when a database could not be reached or read, 4 when it refused, 130
+    when interrupted.
+    """
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; returns the exit code.  What went wrong is a line on stderr."""
+    # Typer alone takes as long to import as the rest of Python's start.
+    import typer
+
+    from couchmend.cli.app import COMPLETE, PROGRAM, Verbosity, build
+
+    verbosity = Verbosity()
+    app = build(verbosity)
+    if COMPLETE in os.environ:
+        app(prog_name=PROGRAM)  # answers the shell and exits
+    command = typer.main.get_command(app)
+    try:
+        try:
+            with command.make_context(PROGRAM, arguments) as context:
+                command.invoke(context)
+            sys.stdout.flush()
+        except typer.Exit as stop:
+            sys.stdout.flush()
+            return stop.exit_code
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has enough.  What is still buffered has nowhere to go.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except typer.Abort:
+        return INTERRUPTED
+    except typer.TyperException as problem:
+        return _wrong_usage(problem)
+    except CouchmendError as problem:
+        if verbosity.level >= 2:
+            _trace()
+        _say(str(problem))
+        return exit_code(problem)
+    except OSError as problem:
+        if verbosity.level >= 2:
+            _trace()
+        _say(
+            " ".join(str(part) for part in (problem.strerror or problem, problem.filename) if part)
+        )
+        return UNREACHABLE
+    return DONE
+
+
+def exit_code(problem: CouchmendError) -> int:
+    """What a shell is told about an error."""
+    match problem:
+        case UsageError() | BadRequest() | Unsupported():
+            return WRONG_USAGE
+        case Unauthorized() | Forbidden():
+            return REFUSED
+        case DatabaseNotFound():
+            return UNREACHABLE
+        case NotFound() | Conflict() | PreconditionFailed() | TooLarge():
+            return NEEDS_ATTENTION
+        case _:
+            return UNREACHABLE
+
+
+def _wrong_usage(problem: Exception) -> int:
+    context = getattr(problem, "ctx", None)
+    message = problem.format_message() if hasattr(problem, "format_message") else str(problem)
+    hint = f" (see {context.command_path} --help)" if context is not None else ""
+    _say(" ".join(message.replace("Value error, ", "").split()).rstrip(".") + hint)
+    return WRONG_USAGE
+
+
+def _say(message: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        from couchmend.cli.output import complain
+
+        complain(message)
+
+
+def _trace() -> None:
+    import traceback
+
+    traceback.print_exc()

@@ -32,10 +32,7 @@ class Notifier:
             self._next += 1
             self._subscribers[number] = wake
             if self._stop is None and not self._connections.in_memory:
-                self._stop = threading.Event()
-                threading.Thread(
-                    target=self._watch, args=(self._stop,), name="couchmend-watch", daemon=True
-                ).start()
+                self._begin_watch()
 
         def unsubscribe() -> None:
             with self._lock:
@@ -64,22 +61,32 @@ class Notifier:
         for wake in subscribers:
             wake()
 
+    def _begin_watch(self) -> None:
+        connection = self._connections.version_reader()
+        # Read before `subscribe` returns: what is committed from then on is noticed.
+        seen = connection.execute("PRAGMA data_version").fetchone()
+        self._stop = threading.Event()
+        threading.Thread(
+            target=self._watch,
+            args=(connection, seen, self._stop),
+            name="couchmend-watch",
+            daemon=True,
+        ).start()
+
     def _end_watch(self) -> None:
         if self._stop is not None:
             self._stop.set()
             self._stop = None
 
-    def _watch(self, stop: threading.Event) -> None:
-        connection = self._connections.version_reader()
+    def _watch(self, connection: sqlite3.Connection, seen: object, stop: threading.Event) -> None:
         try:
-            seen = None
             while not stop.wait(POLL_SECONDS):
                 try:
                     version = connection.execute("PRAGMA data_version").fetchone()
                 except sqlite3.Error:
                     continue  # the file is being replaced or locked; look again
-                if seen is not None and version != seen:
+                if version != seen:
+                    seen = version
                     self._wake()
-                seen = version
         finally:
             connection.close()

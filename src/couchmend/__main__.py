@@ -1,0 +1,5 @@
+"""`python -m couchmend` is `couchmend`."""
+
+from couchmend.cli import main
+
+main()

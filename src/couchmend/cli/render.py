@@ -1,0 +1,150 @@
+"""What people see: tables, trees, and how far something is.
+
+Colours are left out where `NO_COLOR` is set or the output is no terminal, and a progress bar
+appears on a terminal only, after a second.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from couchmend.cli import tree
+from couchmend.cli.output import plain
+from couchmend.core.document import JSON, Doc, body_of, dumps
+from couchmend.core.revtree import Rev, RevTree
+from couchmend.replica.base import DatabaseInfo
+
+ABSENT = "–"
+PROGRESS_AFTER_SECONDS = 1.0
+
+
+def console() -> Console:
+    """Where people read.  Without a terminal nothing is wrapped or coloured."""
+    where = Console(highlight=False, soft_wrap=False)
+    if not where.is_terminal:
+        where.width = 100
+    return where
+
+
+def facts(pairs: Mapping[str, str], *, to: Console | None = None) -> None:
+    """Names and values, one a line."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in pairs.items():
+        table.add_row(Text(name, "bold"), Text(value, overflow="fold"))
+    (to or console()).print(table)
+
+
+def database(url: str, told: DatabaseInfo) -> None:
+    """What is known of one database."""
+    facts(
+        {
+            "name": told.name,
+            "address": url,
+            "documents": str(told.documents),
+            "deleted": str(told.deleted_documents),
+            "sequence": told.update_seq,
+            "file": size(told.sizes.file),
+            "in use": size(told.sizes.active),
+            "documents as JSON": size(told.sizes.external),
+        }
+    )
+
+
+def databases(known: Sequence[DatabaseInfo]) -> None:
+    """The most important of several."""
+    table(
+        ["database", "documents", "deleted", "file"],
+        [
+            [told.name, str(told.documents), str(told.deleted_documents), size(told.sizes.file)]
+            for told in known
+        ],
+        numbers=3,
+    )
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: int = 0) -> None:
+    """Rows under a heading; the last `numbers` columns are aligned to the right."""
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(columns):
+        right = place >= len(columns) - numbers
+        grid.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(plain(cell)) for cell in row))
+    console().print(grid)
+
+
+def history(
+    tree_of: RevTree, *, notes: Mapping[Rev, str] | None = None, to: Console | None = None
+) -> None:
+    """A document's revision tree."""
+    where = to or console()
+    for drawn in tree.draw(tree_of, width=where.width, notes=notes):
+        where.print(drawn, no_wrap=True, crop=False, overflow="ignore")
+
+
+def side_by_side(
+    docs: Sequence[Doc], headings: Sequence[str], *, to: Console | None = None
+) -> None:
+    """Versions of one document, a field a line; the fields that differ stand out."""
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("field")
+    for heading in headings:
+        grid.add_column(Text(heading), overflow="fold")
+    bodies = [body_of(doc) for doc in docs]
+    for name in dict.fromkeys(name for body in bodies for name in body):
+        cells = [_shown(body[name]) if name in body else ABSENT for body in bodies]
+        style = "bold yellow" if len(set(cells)) > 1 else ""
+        grid.add_row(Text(plain(name)), *(Text(cell) for cell in cells), style=style)
+    (to or console()).print(grid)
+
+
+def _shown(value: JSON) -> str:
+    return plain(value) if isinstance(value, str) else dumps(value).decode()
+
+
+def size(count: int) -> str:
+    """Bytes for people: 1.4 MB."""
+    amount = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{count} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+@contextmanager
+def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Shows how far something is, where a person waits for it longer than a second.
+
+    Yields a function to be called with how much was done since the last call.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task(what, total=total)
+    start = threading.Timer(PROGRESS_AFTER_SECONDS, bar.start)
+    start.daemon = True
+    start.start()
+    try:
+        yield lambda amount: bar.advance(task, amount)
+    finally:
+        start.cancel()
+        start.join()
+        bar.stop()

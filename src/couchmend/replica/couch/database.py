@@ -1,0 +1,222 @@
+"""A database of a CouchDB as a replica."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Self, Unpack
+
+from couchmend.core.document import JSON, Doc, check, dumps
+from couchmend.errors import BadRequest
+from couchmend.replica.base import (
+    AllDocsPage,
+    AllDocsQuery,
+    Attachment,
+    AttachmentData,
+    BulkGetRow,
+    ChangeRow,
+    ChangesPage,
+    ChangesQuery,
+    DatabaseInfo,
+    Found,
+    FoundPage,
+    Heartbeat,
+    Include,
+    Index,
+    Missing,
+    Query,
+    Refused,
+    Replica,
+    RevsDiff,
+    Sizes,
+    Written,
+)
+from couchmend.replica.couch import attachments, changes, listing, queries, reading, writing
+from couchmend.replica.couch.answers import sequence
+from couchmend.replica.couch.connection import Connection, Options
+
+
+class CouchReplica(Replica):
+    """A database of a CouchDB 3.1 or newer, or of a server that speaks its protocol.
+
+    `revs_info` and `local_seq` come with `get` only; `all_docs` and `changes` add conflicts
+    and attachments to their documents and nothing else; such an answer is `Unsupported`.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.name = connection.database_name or ""
+        self.url = connection.url
+        self._connection = connection
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        options: Options | None = None,
+    ) -> Self:
+        """The database at `http(s)://[user:password@]host[:port]/name`.
+
+        Raises:
+            UsageError: no address of a database.
+            DatabaseNotFound, Unauthorized, Unavailable: it cannot be opened.
+        """
+        connection = Connection.open_database(url, user=user, password=password, options=options)
+        replica = cls(connection)
+        try:
+            replica.info()
+        except BaseException:
+            connection.close()
+            raise
+        return replica
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    def close(self) -> None:
+        """Close the connections, unless they are a server's; it cannot be used afterwards."""
+        self._connection.close()
+
+    # --- about the database
+
+    def info(self) -> DatabaseInfo:
+        answer = self._connection.answer("GET")
+        told = answer.json_object
+        sizes = told.get("sizes") or {}
+        return DatabaseInfo(
+            name=self.name,
+            documents=answer.member(told, "doc_count"),
+            deleted_documents=told.get("doc_del_count") or 0,
+            update_seq=sequence(answer, answer.member(told, "update_seq")),
+            purge_seq=sequence(answer, told.get("purge_seq") or 0),
+            sizes=Sizes(
+                file=sizes.get("file") or 0,
+                active=sizes.get("active") or 0,
+                external=sizes.get("external") or 0,
+            ),
+            compact_running=told.get("compact_running") is True,
+            instance_start_time=str(told.get("instance_start_time") or "0"),
+        )
+
+    def security(self) -> Doc:
+        return self._connection.answer("GET", "_security").json_object
+
+    def set_security(self, security: Mapping[str, JSON]) -> None:
+        check(dict(security))
+        self._connection.answer("PUT", "_security", body=dumps(dict(security)))
+
+    def revs_limit(self) -> int:
+        answer = self._connection.answer("GET", "_revs_limit")
+        limit = answer.json
+        if type(limit) is not int:
+            raise answer.bad("the limit is no integer")
+        return limit
+
+    def set_revs_limit(self, limit: int) -> None:
+        if type(limit) is not int or limit < 1:  # CouchDB answers 500
+            raise BadRequest("`limit` must be a positive integer", target=self.url)
+        self._connection.answer("PUT", "_revs_limit", body=dumps(limit))
+
+    def compact(self) -> None:
+        self._connection.answer("POST", "_compact", body=b"{}")
+
+    def purge(self, revs: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+        return writing.purge(self._connection, revs)
+
+    # --- reading documents
+
+    def get(
+        self, id: str, *, rev: str | None = None, latest: bool = False, **include: Unpack[Include]
+    ) -> Doc:
+        return reading.get(self._connection, id, rev, latest=latest, include=include)
+
+    def open_revs(
+        self,
+        id: str,
+        wanted: Sequence[str] | None = None,
+        *,
+        latest: bool = False,
+        **include: Unpack[Include],
+    ) -> list[Found | Missing]:
+        return reading.open_revs(self._connection, id, wanted, latest=latest, include=include)
+
+    def bulk_get(
+        self,
+        wanted: Iterable[tuple[str, str | None]],
+        *,
+        latest: bool = False,
+        **include: Unpack[Include],
+    ) -> list[BulkGetRow]:
+        return reading.bulk_get(self._connection, wanted, latest=latest, include=include)
+
+    def all_docs(self, query: AllDocsQuery | None = None) -> AllDocsPage:
+        return listing.all_docs(self._connection, query or AllDocsQuery())
+
+    def changes(self, query: ChangesQuery | None = None) -> ChangesPage:
+        return changes.changes(self._connection, query or ChangesQuery())
+
+    def follow(
+        self,
+        query: ChangesQuery | None = None,
+        *,
+        heartbeat_seconds: float = 60.0,
+        timeout_seconds: float | None = None,
+    ) -> Iterator[ChangeRow | Heartbeat]:
+        return changes.follow(
+            self._connection, query or ChangesQuery(), heartbeat_seconds, timeout_seconds
+        )
+
+    def revs_diff(self, revs: Mapping[str, Sequence[str]]) -> dict[str, RevsDiff]:
+        return writing.revs_diff(self._connection, revs)
+
+    # --- writing documents
+
+    def bulk_docs(
+        self, docs: Sequence[Mapping[str, JSON]], *, new_edits: bool = True
+    ) -> list[Written | Refused]:
+        return writing.bulk_docs(self._connection, docs, new_edits=new_edits)
+
+    # --- attachments
+
+    def attachment(self, id: str, name: str, *, rev: str | None = None) -> Attachment:
+        return attachments.attachment(self._connection, id, name, rev)
+
+    def put_attachment(
+        self, id: str, name: str, data: AttachmentData, content_type: str, *, rev: str | None = None
+    ) -> str:
+        return attachments.put_attachment(self._connection, id, name, data, content_type, rev)
+
+    def delete_attachment(self, id: str, name: str, rev: str) -> str:
+        return attachments.delete_attachment(self._connection, id, name, rev)
+
+    # --- local documents
+
+    def get_local(self, name: str) -> Doc:
+        return listing.get_local(self._connection, name)
+
+    def put_local(self, name: str, doc: Mapping[str, JSON]) -> str:
+        return listing.put_local(self._connection, name, doc)
+
+    def delete_local(self, name: str) -> None:
+        listing.delete_local(self._connection, name)
+
+    def local_docs(self) -> list[Doc]:
+        return listing.local_docs(self._connection)
+
+    # --- Mango
+
+    def find(self, query: Query) -> FoundPage:
+        return queries.find(self._connection, query)
+
+    def explain(self, query: Query) -> Doc:
+        return queries.explain(self._connection, query)
+
+    def create_index(self, definition: Mapping[str, JSON]) -> Doc:
+        return queries.create_index(self._connection, definition)
+
+    def indexes(self) -> list[Index]:
+        return queries.indexes(self._connection)
+
+    def delete_index(self, ddoc: str, name: str) -> None:
+        queries.delete_index(self._connection, ddoc, name)

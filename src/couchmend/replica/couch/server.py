@@ -1,0 +1,55 @@
+"""A CouchDB server: its databases by name."""
+
+from __future__ import annotations
+
+from couchmend.replica.base import Server
+from couchmend.replica.couch.connection import Connection, Options
+from couchmend.replica.couch.database import CouchReplica
+
+
+class CouchServer(Server):
+    """A CouchDB, or another server that speaks its protocol.
+
+    Its replicas use its connections, and are closed with it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        options: Options | None = None,
+    ) -> None:
+        """The server at `http(s)://[user:password@]host[:port][/path]`.
+
+        Nothing is asked of it yet: what one may do is told when it is tried.
+
+        Raises:
+            UsageError: no address of a server.
+        """
+        self._connection = Connection.open(url, user=user, password=password, options=options)
+        self.url = self._connection.url
+
+    def names(self) -> list[str]:
+        answer = self._connection.answer("GET", "_all_dbs")
+        return sorted(answer.texts(answer.json_list))
+
+    def open(self, name: str) -> CouchReplica:
+        replica = CouchReplica(self._connection.database(name))
+        replica.info()
+        return replica
+
+    def create(self, name: str) -> CouchReplica:
+        connection = self._connection.database(name)
+        connection.answer("PUT")
+        return CouchReplica(connection)
+
+    def delete(self, name: str) -> None:
+        self._connection.database(name).answer("DELETE")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"

@@ -1,0 +1,8 @@
+"""Every setting once: its name, type, default and help; read from arguments, environment, file."""
+
+from __future__ import annotations
+
+from couchmend.settings.loading import load
+from couchmend.settings.sections import ReplicaLimits, ReplicaServer, Row, Settings, describe
+
+__all__ = ["ReplicaLimits", "ReplicaServer", "Row", "Settings", "describe", "load"]
