@@ -274,7 +274,21 @@ def test_the_fold_brings_every_live_leaf_together_once(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1", "-a", "a-1", "1.5-a", "-1-a", "１-a", None, 1, "1-" + "g" * 32]
+    "text",
+    [
+        "",
+        "1",
+        "-a",
+        "a-1",
+        "1.5-a",
+        "-1-a",
+        "１-a",
+        "1" * 5000 + "-a",
+        "9" * 16 + "-a",
+        None,
+        1,
+        "1-" + "g" * 32,
+    ],
 )
 def test_what_is_no_revision_is_refused(text: object) -> None:
     with pytest.raises(BadRequest, match="Invalid rev format"):

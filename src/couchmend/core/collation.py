@@ -9,25 +9,27 @@ other in one string.
 CouchDB compares strings by ICU's root collation: `a` before `A` before `á` before `b`,
 punctuation before symbols before digits before letters, control characters ignored, `é`
 the same in one character or two.  Here is an approximation of it that needs no ICU.  It
-agrees with ICU for ASCII, the usual punctuation, and European languages in Latin, Greek
-and Cyrillic letters.  Where it is rougher: other scripts are ordered by code point (after
-Latin, in about ICU's order), rare symbols by code point within their group, and nothing is
-known of pairs of characters that ICU takes as one letter (Thai vowels, Japanese length
-marks).  The order is total and stable all the same, and an index and a comparison always
-agree with each other.
+agrees with ICU for ASCII, the usual punctuation and symbols, Latin-1, modern Greek and
+Cyrillic, Hebrew, Georgian and Korean.  It is rougher elsewhere: other scripts are ordered
+by code point (after Latin, in about ICU's order), rare symbols by code point within their
+group, and nothing is known of pairs of characters that ICU takes as one letter (Thai
+vowels, Japanese length marks).  The order is total and stable all the same, and an index
+and a comparison always agree with each other.
 """
 
 from __future__ import annotations
 
 import struct
+import unicodedata
 from itertools import chain
 from math import inf, nextafter
 
 from couchmend.core.collation_strings import string_key
 from couchmend.core.document import JSON
 
-ORDER_VERSION = 1
-"""Changes whenever `sort_key` does; an index that was stored with another one is rebuilt."""
+ORDER_VERSION = f"1/{unicodedata.unidata_version}"
+"""Changes whenever `sort_key` does, be it with Python's Unicode tables; an index that was
+stored with another one is rebuilt."""
 
 END = b"\x00"
 """Ends an array or object in a key; every value's key is greater."""

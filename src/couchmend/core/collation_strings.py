@@ -44,7 +44,8 @@ _WHOLE = "й"
 # letters after all listed alphabets, then what Unicode does not know.
 _ORDER: Final = (
     (_SPACES, "Z"), (_PUNCTUATION, "P"), (_SYMBOLS, "S"), (_CURRENCY, "Sc"), (_DIGITS, "N"),
-    (_LATIN, "Latin"), (_GREEK, "Greek"), (_CYRILLIC, "Cyrillic"), (_GEORGIAN, "L"), ("", "unknown"), ("", "last"),
+    (_LATIN, "Latin"), (_GREEK, "Greek"), (_CYRILLIC, "Cyrillic"), (_GEORGIAN, "L"),
+    ("", "unknown"), ("", "last"),
 )  # fmt: skip
 
 # The third level, by how a character varies what it decomposes into, for lower and upper

@@ -98,6 +98,13 @@ def check(value: JSON, max_depth: int = MAX_DEPTH) -> None:
         DocumentInvalid: a type that is not JSON's, a key that is no string, NaN or an
             infinity, a lone surrogate, or more than `max_depth` levels.
     """
+    try:
+        _check(value, max_depth)
+    except RecursionError as problem:
+        raise too_deep() from problem
+
+
+def _check(value: JSON, max_depth: int) -> None:
     kind = type(value)
     if kind is str:
         _check_text(value)
@@ -110,14 +117,14 @@ def check(value: JSON, max_depth: int = MAX_DEPTH) -> None:
             if not key.isascii():
                 _check_text(key)
             if type(member) is not str:
-                check(member, max_depth - 1)
+                _check(member, max_depth - 1)
             elif not member.isascii():
                 _check_text(member)
     elif kind is list:
         if max_depth <= 0:
             raise too_deep()
         for member in value:
-            check(member, max_depth - 1)
+            _check(member, max_depth - 1)
     elif kind is float:
         if not math.isfinite(value):
             raise DocumentInvalid(f"{value} is not a JSON number")

@@ -57,33 +57,40 @@ def json_term(value: JSON, max_depth: int = MAX_DEPTH) -> bytes:
     except UnicodeEncodeError as problem:
         text = problem.object[:40]
         raise DocumentInvalid(f"a string holds a lone surrogate: {text!r}") from problem
+    except RecursionError as problem:
+        raise too_deep() from problem
     return b"".join(out)
 
 
 def _append(out: list[bytes], value: JSON, depth: int) -> None:
     kind = type(value)
-    if kind is str:
-        text = value.encode()
-        out += (_binary(len(text)), text)
-    elif kind is int:
-        out.append(_SMALL_INTS[value] if 0 <= value < 256 else integer(value))
-    elif kind is dict:
+    if kind is dict:
         _append_object(out, value, depth)
     elif kind is list:
         _append_list(out, value, depth)
-    elif kind is bool:
-        out.append(TRUE if value else FALSE)
-    elif value is None:
-        out.append(_NULL)
-    elif kind is float:
-        if not math.isfinite(value):
-            raise DocumentInvalid(f"{value} is not a JSON number")
-        out.append(b"F" + _f64(value))
     else:
+        out.append(_scalar(value))
+
+
+def _scalar(value: JSON) -> bytes:
+    kind = type(value)
+    if kind is str:
+        return binary(value.encode())
+    if kind is int:
+        return _SMALL_INTS[value] if 0 <= value < 256 else integer(value)
+    if kind is bool:
+        return TRUE if value else FALSE
+    if value is None:
+        return _NULL
+    if kind is not float:
         raise DocumentInvalid(f"{kind.__name__} is not a JSON type: {str(value)[:40]!r}")
+    if not math.isfinite(value):
+        raise DocumentInvalid(f"{value} is not a JSON number")
+    return b"F" + _f64(value)
 
 
 def _append_object(out: list[bytes], value: dict[str, JSON], depth: int) -> None:
+    # One frame a level, and no call for a string: documents are mostly that.
     if depth <= 0:
         raise too_deep()
     if not value:
@@ -95,12 +102,17 @@ def _append_object(out: list[bytes], value: dict[str, JSON], depth: int) -> None
         if type(key) is not str:
             raise DocumentInvalid(f"the key {key!r} is not a string")
         append(_member(key) if len(key) < 64 else _member_of(key))
-        if type(member) is str:
+        kind = type(member)
+        if kind is str:
             text = member.encode()
             append(_binary(len(text)))
             append(text)
+        elif kind is dict:
+            _append_object(out, member, depth - 1)
+        elif kind is list:
+            _append_list(out, member, depth - 1)
         else:
-            _append(out, member, depth - 1)
+            append(_scalar(member))
     append(_NIL)
 
 
@@ -123,7 +135,13 @@ def _append_list(out: list[bytes], value: list[JSON], depth: int) -> None:
     else:
         out += (_LIST, _u32(len(value)))
         for member in value:
-            _append(out, member, depth - 1)
+            kind = type(member)
+            if kind is dict:
+                _append_object(out, member, depth - 1)
+            elif kind is list:
+                _append_list(out, member, depth - 1)
+            else:
+                out.append(_scalar(member))
         out.append(_NIL)
 
 

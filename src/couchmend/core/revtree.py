@@ -34,7 +34,7 @@ class Rev(NamedTuple):
         if type(text) is not str:
             raise BadRequest("Invalid rev format")
         generation, dash, digest = text.partition("-")
-        if not dash or not generation.isdecimal() or not generation.isascii():
+        if not (dash and generation.isdecimal() and generation.isascii() and len(generation) < 16):
             raise BadRequest("Invalid rev format", hint="a revision looks like 3-9f1c…")
         return cls(int(generation), normal_hash(digest))
 

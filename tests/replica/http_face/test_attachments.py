@@ -59,9 +59,7 @@ def test_whole(client: Client, digits: str) -> None:
         ("9-", "9-9/10", b"9"),
     ],
 )
-def test_one_range(
-    client: Client, digits: str, asked: str, described: str, content: bytes
-) -> None:
+def test_one_range(client: Client, digits: str, asked: str, described: str, content: bytes) -> None:
     told = client.send("GET", digits, headers={"Range": f"bytes={asked}"})
     assert (told.status, told.body) == (206, content)
     assert told.headers["content-range"] == f"bytes {described}"
@@ -78,9 +76,7 @@ def test_what_is_no_range_is_ignored(client: Client, digits: str, asked: str) ->
 @pytest.mark.parametrize("asked", ["20-30", "20-", "5-2", "-0", "10-", "0-1,20-30"])
 def test_ranges_outside(client: Client, digits: str, asked: str) -> None:
     told = client.send("GET", digits, headers={"Range": f"bytes={asked}"})
-    assert told.is_error(
-        416, "requested_range_not_satisfiable", "Requested range not satisfiable"
-    )
+    assert told.is_error(416, "requested_range_not_satisfiable", "Requested range not satisfiable")
 
 
 def test_several_ranges(client: Client, digits: str) -> None:

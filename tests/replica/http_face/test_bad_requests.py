@@ -89,7 +89,8 @@ def test_what_is_json_of_another_kind(
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [pair for pair in TAKES_JSON if pair[0] == "POST" and "queries" not in pair[1]]
+    ("method", "path"),
+    [pair for pair in TAKES_JSON if pair[0] == "POST" and "queries" not in pair[1]],
 )
 def test_another_content_type(client: Client, db: str, method: str, path: str) -> None:
     path = path.replace("/{db}", db)
@@ -163,7 +164,7 @@ def test_reserved_ids(client: Client, db: str, id: str) -> None:
 HOSTILE = [
     "<script>alert(1)</script>",
     "'; DROP TABLE documents; --",
-    "\" onload=\"x",
+    '" onload="x',
     "../../etc/passwd",
     "\u202eevil",
     "a\nSet-Cookie: x=1",

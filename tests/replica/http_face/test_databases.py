@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -133,7 +134,8 @@ def test_empty_path_segments_do_not_count(client: Client, db: str) -> None:
 
 
 def test_security_object(client: Client, db: str) -> None:
-    for wrong in ([], {"admins": 5}, {"admins": {"names": 5}}, {"members": {"roles": [5]}}):
+    shapes: list[Any] = [[], {"admins": 5}, {"admins": {"names": 5}}, {"members": {"roles": [5]}}]
+    for wrong in shapes:
         refused = client.put(f"{db}/_security", wrong)
         assert refused.is_error(400, "bad_request")
     assert client.put(f"{db}/_security", {}).json == {"ok": True}

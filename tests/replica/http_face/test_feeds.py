@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import threading
 import time
@@ -114,9 +113,7 @@ def test_a_continuous_feed_ends_with_where_it_was(client: Client, db: str) -> No
     assert [json.loads(line).get("id") for line in lines] == ["b", "a", None]
 
 
-def test_heartbeats_are_newlines(
-    server: BackgroundServer, db: str, feeds: list[Feed]
-) -> None:
+def test_heartbeats_are_newlines(server: BackgroundServer, db: str, feeds: list[Feed]) -> None:
     feed = Feed(server.url, f"{db}/_changes?feed=continuous&heartbeat=100&timeout=1")
     feeds.append(feed)
     started = time.monotonic()
@@ -149,9 +146,7 @@ def test_longpoll_answers_at_once_when_there_is_something(client: Client, db: st
     assert 0.07 < time.monotonic() - started < 2
 
 
-def test_eventsource(
-    server: BackgroundServer, client: Client, db: str, feeds: list[Feed]
-) -> None:
+def test_eventsource(server: BackgroundServer, client: Client, db: str, feeds: list[Feed]) -> None:
     client.put(f"{db}/a", {})
     feed = Feed(server.url, f"{db}/_changes?feed=eventsource&heartbeat=100")
     feeds.append(feed)
@@ -226,16 +221,20 @@ def test_three_hundred_feeds_hear_of_a_write_within_a_second(
     assert eventually(lambda: server.app.open_feeds == 0)
 
 
+def _open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def test_a_client_that_hangs_up_frees_everything(
     server: BackgroundServer, client: Client, db: str
 ) -> None:
     Feed(server.url, f"{db}/_changes?feed=continuous&heartbeat=60000").close()
     assert eventually(lambda: server.app.open_feeds == 0)
-    files = len(os.listdir("/proc/self/fd"))
+    files = _open_files()
     for _ in range(20):
         Feed(server.url, f"{db}/_changes?feed=longpoll&since=now").close()
     assert eventually(lambda: server.app.open_feeds == 0)
-    assert eventually(lambda: len(os.listdir("/proc/self/fd")) <= files + 4)
+    assert eventually(lambda: _open_files() <= files + 4)
 
 
 def test_a_feed_ends_when_its_database_is_deleted(

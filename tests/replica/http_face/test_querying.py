@@ -19,12 +19,14 @@ def filled(client: Client, db: str) -> str:
 def test_pages_by_bookmark(client: Client, filled: str) -> None:
     query: dict[str, Any] = {"selector": {"even": True}, "limit": 10, "fields": ["n"]}
     seen = []
-    for _ in range(3):
+    for _ in range(4):
         told = client.post(f"{filled}/_find", query).json
         seen += [doc["n"] for doc in told["docs"]]
         query["bookmark"] = told["bookmark"]
     assert sorted(seen) == list(range(0, 30, 2))
-    assert told["bookmark"] == "nil"
+    assert (told["docs"], told["bookmark"]) == ([], query["bookmark"])
+    nothing = client.post(f"{filled}/_find", {"selector": {"n": -1}}).json
+    assert (nothing["docs"], nothing["bookmark"]) == ([], "nil")
 
 
 def test_what_an_answer_holds(client: Client, filled: str) -> None:

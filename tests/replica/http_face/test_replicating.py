@@ -129,11 +129,12 @@ def test_with_a_listed_host(tmp_path: Path, other: Client) -> None:
         url = f"http://{other.host}/theirs"
         no_password = client.post("/_replicate", {"source": "db", "target": url})
         assert no_password.status in (401, 404), no_password.body
-        for side in (
+        sides: list[Any] = [
             {"url": url, "auth": {"basic": {"username": "boss", "password": "s:ecret"}}},
             {"url": url, "headers": {"Authorization": BOSS}},
             url.replace("//", "//boss:s%3Aecret@"),
-        ):
+        ]
+        for side in sides:
             body = {"source": "db", "target": side, "create_target": True}
             told = client.post("/_replicate", body)
             assert told.status == 200, told.body
@@ -142,7 +143,8 @@ def test_with_a_listed_host(tmp_path: Path, other: Client) -> None:
         back = {"source": {"url": url, "headers": {"authorization": BOSS}}, "target": "db2"}
         assert client.post("/_replicate", {**back, "create_target": True}).status == 200
         assert client.get("/db2/a/f").body == b"hello"
-        for headers in ({"X-Other": "1"}, {"Authorization": "Bearer x"}, {"Authorization": 5}, 7):
+        unusable: list[Any] = [{"X": "1"}, {"Authorization": "Bearer x"}, {"Authorization": 5}, 7]
+        for headers in unusable:
             side = {"url": url, "headers": headers}
             refused = client.post("/_replicate", {"source": side, "target": "db2"})
             assert refused.is_error(400, "bad_request")

@@ -70,7 +70,8 @@ class Answer:
     def document(self, value: JSON, id: str, rev: str | None = None) -> Doc:
         """A document that must be the one that was asked for."""
         doc = self.as_object(value)
-        if doc.get("_id") != id or (rev is not None and doc.get("_rev") != rev):
+        same = rev is None or str(doc.get("_rev")).lower() == rev.lower()  # as CouchDB compares
+        if doc.get("_id") != id or not same:
             raise self.bad(f"another document than {id} {rev or ''}".rstrip())
         return doc
 

@@ -38,8 +38,9 @@ from couchmend.replica.couch.connection import Connection, Options
 class CouchReplica(Replica):
     """A database of a CouchDB 3.1 or newer, or of a server that speaks its protocol.
 
-    `revs_info` and `local_seq` come with `get` only; `all_docs` and `changes` add conflicts
-    and attachments to their documents and nothing else; such an answer is `Unsupported`.
+    CouchDB adds `revs_info` and `local_seq` only to a winner that `get` reads without a
+    revision, and nothing but conflicts and attachments to the documents of `all_docs` and
+    `changes`.  Asked for more, these methods raise `Unsupported`.
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from couchmend.core.document import JSON, Doc, dumps
-from couchmend.errors import BadRequest, ReplicaError, Unsupported
+from couchmend.core.revtree import Leaf, Rev
+from couchmend.errors import BadRequest, NotFound, ReplicaError, Unsupported
 from couchmend.replica.base import BulkGetRow, Found, Include, Missing
 from couchmend.replica.couch.address import document_path
 from couchmend.replica.couch.answers import Answer
@@ -16,19 +17,37 @@ _TO_LEAVES = frozenset(
     {"revs", "attachments", "atts_since", "att_encoding_info", "conflicts", "deleted_conflicts"}
 )
 _TO_WINNERS = frozenset({"conflicts", "attachments", "att_encoding_info"})
+_ADDED = {"revs": "_revisions", "revs_info": "_revs_info", "local_seq": "_local_seq"}
 
 
 def get(connection: Connection, id: str, rev: str | None, *, latest: bool, include: Include) -> Doc:
     """See `Replica.get`."""
+    if rev is not None and latest:
+        return _latest(connection, id, rev, include)
     params: dict[str, str | bool] = _flags(include)
     if "atts_since" in include:
         params["atts_since"] = dumps(list(include["atts_since"])).decode()
     if rev is not None:
         params["rev"] = rev
-        if latest:
-            params["latest"] = True
     answer = connection.answer("GET", document_path(id), params=params)
-    return answer.document(answer.json, id, None if latest else rev)
+    doc = answer.document(answer.json, id, rev)
+    for name, member in _ADDED.items():
+        if include.get(name) and member not in doc:
+            raise _not_added(name, "CouchDB adds it to winners, read without a revision")
+    return doc
+
+
+def _latest(connection: Connection, id: str, rev: str, include: Include) -> Doc:
+    """The best leaf that descends from `rev`; CouchDB's own `latest` disregards `rev`."""
+    outcomes = open_revs(connection, id, [rev], latest=True, include=include)
+    leaves = [outcome.doc for outcome in outcomes if isinstance(outcome, Found)]
+    if not leaves:
+        raise NotFound("missing", operation="GET", target=f"{id} {rev}")
+    return max(leaves, key=_precedence)
+
+
+def _precedence(doc: Doc) -> tuple[bool, int, bytes]:
+    return Leaf(Rev.parse(doc["_rev"]), doc.get("_deleted") is True).precedence
 
 
 def open_revs(
@@ -137,7 +156,8 @@ def _flags(include: Include) -> dict[str, str | bool]:
 def _refuse_others(include: Include, known: frozenset[str]) -> None:
     for name, value in include.items():
         if value and name not in known:
-            raise Unsupported(
-                f"CouchDB adds `{name}` only to a document that is read by itself",
-                hint="use `get`",
-            )
+            raise _not_added(name, "read the document by itself with `get`")
+
+
+def _not_added(name: str, hint: str) -> Unsupported:
+    return Unsupported(f"the server does not add `{name}` here", hint=hint)

@@ -113,6 +113,8 @@ def stage(data: AttachmentData, name: str, max_bytes: int, resources: ExitStack)
     resources.enter_context(spool)
     digest, length = hashlib.md5(usedforsecurity=False), 0
     for chunk in data:
+        if not isinstance(chunk, bytes):
+            raise BadRequest(f"Invalid attachment data for {name}")
         length += len(chunk)
         _check_size(length, name, max_bytes)
         digest.update(chunk)

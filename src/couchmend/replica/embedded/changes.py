@@ -5,8 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 
-import orjson
-
 from couchmend.core.document import Doc
 from couchmend.core.selector import Selector
 from couchmend.errors import NotFound
@@ -16,6 +14,7 @@ from couchmend.replica.embedded.records import (
     RECORD,
     Record,
     State,
+    among_ids,
     format_seq,
     parse_seq,
     read_state,
@@ -66,10 +65,11 @@ def _records(
 ) -> Iterator[Record]:
     order = "DESC" if query.descending else "ASC"
     if query.doc_ids is not None:
+        among, values = among_ids(query.doc_ids)
         cursor = connection.execute(
-            f"SELECT {RECORD} FROM documents WHERE id IN (SELECT value FROM json_each(?))"
+            f"SELECT {RECORD} FROM documents WHERE {among}"
             f" AND seq > ? AND seq < ? ORDER BY seq {order}",
-            (orjson.dumps(list(query.doc_ids)).decode(), since, before),
+            (*values, since, before),
         )
     else:
         cursor = connection.execute(

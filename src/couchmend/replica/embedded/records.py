@@ -94,12 +94,30 @@ def find_record(connection: sqlite3.Connection, id: str) -> Record | None:
     return None if row is None else Record(*row)
 
 
+def among_ids(ids: Iterable[str]) -> tuple[str, list[str]]:
+    """A condition on `documents.id`, and its values: any number of ids are one value.
+
+    SQLite cuts JSON strings at a NUL, so ids with one are values of their own.
+
+    Raises:
+        BadRequest: more ids with a NUL than a statement takes.
+    """
+    plain: list[str] = []
+    special: list[str] = []
+    for id in ids:
+        (special if "\0" in id else plain).append(id)
+    if len(special) > 10_000:
+        raise BadRequest("too many document ids hold a NUL character")
+    condition = "id IN (SELECT value FROM json_each(?))"
+    if special:
+        condition = f"({condition} OR id IN ({', '.join('?' * len(special))}))"
+    return condition, [orjson.dumps(plain).decode(), *special]
+
+
 def find_records(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Record]:
     """The rows of those documents that exist, by id."""
-    rows = connection.execute(
-        f"SELECT {RECORD} FROM documents WHERE id IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(ids)).decode(),),
-    )
+    among, values = among_ids(ids)
+    rows = connection.execute(f"SELECT {RECORD} FROM documents WHERE {among}", values)
     return {row[1]: Record(*row) for row in rows}
 
 
@@ -108,11 +126,11 @@ def find_winners(
 ) -> dict[str, tuple[Record, StoredRevision | None]]:
     """Like `find_records`, each with the body of its winner."""
     columns = len(Record._fields)
+    among, values = among_ids(ids)
     rows = connection.execute(
         f"SELECT {RECORD}, body, attachments FROM documents"
-        " LEFT JOIN revisions ON document = key AND rev = winner"
-        " WHERE id IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(ids)).decode(),),
+        f" LEFT JOIN revisions ON document = key AND rev = winner WHERE {among}",
+        values,
     )
     return {
         row[1]: (

@@ -202,13 +202,15 @@ def _etag(replica: EmbeddedReplica) -> bytes:
 
 def _rows(source: _Changes) -> Iterator[bytes]:
     before = b'{"results":[\n'
-    while True:
+    more = True
+    while more:
         taken = source.take()
-        yield before + b",\n".join(row.text for row in taken.rows)
-        if not taken.more or source.exhausted():
-            break
-        before = b",\n" if taken.rows or before == b",\n" else before
-    yield b"\n],\n" + dumps(source.closing())[1:] + b"\n"
+        if taken.rows:
+            yield before + b",\n".join(row.text for row in taken.rows)
+            before = b",\n"
+        more = taken.more
+    opening = b"" if before == b",\n" else before
+    yield opening + b"\n],\n" + dumps(source.closing())[1:] + b"\n"
 
 
 class _Changes:
