@@ -177,7 +177,7 @@ class _Translation:
     def _plain_escape(self, char: str) -> None:
         """An escape that is the same inside and outside a class."""
         if char == "x":
-            found = re.compile(r"\\x(?:\{([0-9a-fA-F]{1,2})\}|([0-9a-fA-F]{0,2}))").match(
+            found = re.compile(r"\\x(?:\{([0-9a-fA-F]{1,2})\}|(?!\{)([0-9a-fA-F]{0,2}))").match(
                 self._text, self._at
             )
             if found is None:

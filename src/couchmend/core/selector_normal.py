@@ -81,6 +81,10 @@ def _operators(value: JSON) -> Doc:
             error="not_supported",
             hint="there are no text indexes here" if name == "$text" else "",
         )
+    if name == "$default":  # CouchDB's own word for what `$text` asks
+        raise BadRequest(
+            f"Invalid field normalization on selector: {erlang_text(value)}", error="bad_field"
+        )
     check = _CHECKS.get(name)
     if check is None or (name in _STRINGS and type(argument) is not str):
         raise BadRequest(f"Invalid operator: {name}", error="invalid_operator")

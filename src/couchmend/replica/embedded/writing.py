@@ -134,6 +134,9 @@ class Batch:
         """The revision that an edit extends; raises `Conflict` where it may not."""
         parent = draft.chain[0] if draft.chain else None
         if entry is None:
+            # CouchDB takes a new document with any `_rev`, but not as the first one of all.
+            if parent is not None and not self._state.update_seq:
+                raise Conflict
             return parent
         if entry.deleted and parent is None and not draft.deleted:
             return Rev.parse(entry.winner)  # a document that is created again

@@ -124,8 +124,6 @@ class Credentials:
 
     async def _compute(self, asked: tuple[bytes, Who], known: str, password: str) -> bool:
         who = asked[1]
-        if self._throttle.is_locked(who):
-            raise Forbidden(LOCKED)
         if self._limiter.statistics().tasks_waiting >= self._waiting:
             raise Unavailable("Too many sign-ins at once, try again later.")
         flight = self._flights[asked] = _Flight()
