@@ -74,6 +74,8 @@ def imports(name: str) -> Iterator[tuple[str, int]]:
             assert node.level == 0, f"{path}:{node.lineno}: import by the full name"
             assert node.module is not None
             for alias in node.names:
+                if (node.module, alias.name) == (PACKAGE, "__version__"):
+                    continue  # a fact, open to every layer
                 whole = f"{node.module}.{alias.name}"
                 yield (whole if whole in MODULES else node.module), node.lineno
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ FORBIDDEN = {
         rb"(?<![\w.-])/(?:(?:work|root|opt/peers|tmp/venv)/|(?:home|Users)/\w)"
     ),
 }
+LOADED_BY_UVICORN = {"httptools", "uvloop"}
 MADE = {
     ".git", ".venv", "node_modules", "site", "dist", "demo", "__pycache__",
     ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis",
@@ -69,8 +73,6 @@ def test_every_requirement_is_exact_and_has_a_hash() -> None:
 
 
 def test_every_declared_dependency_is_locked() -> None:
-    import tomllib
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     base = (ROOT / "requirements" / "base.txt").read_text()
     dev = (ROOT / "requirements" / "dev.txt").read_text()
@@ -82,3 +84,28 @@ def test_every_declared_dependency_is_locked() -> None:
         for requirement in wanted:
             name = re.split(r"[^A-Za-z0-9-]", requirement)[0].lower()
             assert re.search(rf"^{name}==", locked, re.MULTILINE), f"{name}: make requirements"
+
+
+def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {
+        re.split(r"[^A-Za-z0-9-]", requirement)[0].lower()
+        for requirement in project["dependencies"]
+    }
+    imported = {
+        name.split(".")[0]
+        for path in (ROOT / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    libraries = imported - set(sys.stdlib_module_names) - {"couchmend"}
+    distribution = {"argon2": "argon2-cffi"}
+    assert {
+        distribution.get(name, name.replace("_", "-")) for name in libraries
+    } == declared - LOADED_BY_UVICORN

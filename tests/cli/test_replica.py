@@ -52,7 +52,7 @@ def test_every_refused_document_is_reported_and_the_rest_is_stored(tmp_path: Pat
         '{"_id":"_wrong"}\n'
         '{"_id":"b","_unknown":1}\n'
         '{"_id":"c"}\n'
-        '{"_id":"d","_rev":"2-aa"}\n'
+        '{"_id":"c","x":1}\n'
     )
     put = couchmend("replica", "put", "file:n.couch", stdin=docs, cwd=tmp_path)
     assert put.returncode == 1
@@ -61,7 +61,7 @@ def test_every_refused_document_is_reported_and_the_rest_is_stored(tmp_path: Pat
     assert told[0] == "couchmend: line 2: a: conflict: Document update conflict."
     assert told[1].startswith("couchmend: line 3: _wrong: illegal_docid: ")
     assert told[2].startswith("couchmend: line 4: b: doc_validation: ")
-    assert told[3].startswith("couchmend: line 6: d: conflict: ")
+    assert told[3].startswith("couchmend: line 6: c: conflict: ")
 
     again = couchmend("replica", "put", "file:n.couch", "--json", stdin=docs, cwd=tmp_path)
     assert again.returncode == 1

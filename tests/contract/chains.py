@@ -14,10 +14,11 @@ TREE = "x"
 
 def chained(id: str, *revs: str, deleted: bool = False, **fields: JSON) -> Doc:
     """A revision with its ancestors, newest first, to be written with `new_edits=False`."""
-    start, _, _ = revs[0].partition("-")
+    generations = [int(rev.partition("-")[0]) for rev in revs]
+    assert generations == list(range(generations[0], generations[0] - len(revs), -1)), revs
     doc: Doc = {"_id": id, "_rev": revs[0], **fields}
     doc["_revisions"] = {
-        "start": int(start),
+        "start": generations[0],
         "ids": [rev.partition("-")[2] for rev in revs],
     }
     if deleted:

@@ -31,7 +31,7 @@ VALUES: list[JSON] = [
     1.7976931348623157e308,
     "",
     "plain",
-    "quotes \" and \\ backslashes / slashes",
+    'quotes " and \\ backslashes / slashes',
     "\t\r\n\b\f\0\x1f\x7f",
     "é中😀\u2028\ufeff\uffff",
     [],
@@ -61,6 +61,7 @@ IDS = [
     "a/../b",
     "-",
     "0",
+    "nul\0byte",
     "x" * 500,
     "_design/plain",
     "_design/two words/and more é+%",
@@ -129,7 +130,7 @@ def test_what_is_not_json_is_refused(replica: Replica, value: Any) -> None:
         replica.get("d")
 
 
-@pytest.mark.parametrize("id", IDS, ids=lambda id: ascii(id)[:30])
+@pytest.mark.parametrize("id", IDS, ids=lambda text: ascii(text)[:30])
 def test_any_string_can_be_an_id(replica: Replica, id: str) -> None:
     rev = replica.put({"_id": id, "v": 1})
     assert replica.get(id) == {"_id": id, "_rev": rev, "v": 1}

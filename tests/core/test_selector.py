@@ -326,7 +326,7 @@ values: st.SearchStrategy[Any] = st.recursive(
     max_leaves=4,
 )
 documents = st.fixed_dictionaries(
-    {"_id": st.sampled_from("abc")}, optional={name: values for name in "abc"}
+    {"_id": st.sampled_from("abc")}, optional=dict.fromkeys("abc", values)
 )
 comparisons = st.sampled_from(["$lt", "$lte", "$eq", "$ne", "$gt", "$gte"])
 conditions = st.one_of(
@@ -405,7 +405,7 @@ def test_what_matches_lies_in_the_ranges(selector: dict[str, Any], doc: dict[str
         return
     for field, allowed in found.ranges():
         assert allowed is not None
-        value = doc
+        value: Any = doc
         for name in field.split("."):
             if isinstance(value, list):
                 value = value[int(name)]

@@ -211,7 +211,8 @@ def test_whoever_hangs_up_does_not_take_the_others_along(
 
     async def main() -> User:
         first = asyncio.create_task(credentials.verify("ann", "right", LOCAL))
-        await asyncio.sleep(0.02)
+        while not hasher.verified:
+            await asyncio.sleep(0.001)
         second = asyncio.create_task(credentials.verify("ann", "right", LOCAL))
         await asyncio.sleep(0.02)
         first.cancel()
@@ -224,15 +225,21 @@ def test_whoever_hangs_up_does_not_take_the_others_along(
 
 
 def test_hanging_up_does_not_buy_more_guesses(credentials: Credentials, hasher: Hasher) -> None:
+    held = threading.Event()
+    hasher.before = lambda: held.wait(10)
+
     async def main() -> None:
         for number in range(5):
+            held.clear()
             attempt = asyncio.create_task(credentials.verify("ann", f"guess {number}", LOCAL))
-            await asyncio.sleep(0.002)
+            while len(hasher.verified) <= number:
+                await asyncio.sleep(0.001)
             attempt.cancel()
+            await asyncio.sleep(0)
+            held.set()
             with pytest.raises(asyncio.CancelledError):
                 await attempt
 
-    hasher.before = lambda: time.sleep(0.01)
     asyncio.run(main())
     assert refused(credentials, "ann", "right") == LOCKED
 
@@ -277,6 +284,11 @@ def test_names_that_do_not_exist_are_locked_too(credentials: Credentials) -> Non
     for number in range(5):
         assert refused(credentials, "nobody", f"guess {number}") == WRONG
     assert refused(credentials, "nobody", "guess") == LOCKED
+
+
+def test_guessing_the_password_of_nobody_is_a_failure_too(credentials: Credentials) -> None:
+    assert {refused(credentials, "nobody", "") for _ in range(5)} == {WRONG}
+    assert refused(credentials, "nobody", "") == LOCKED
 
 
 def test_a_new_password_unlocks(credentials: Credentials, users: Users) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from couchmend.errors import BadRequest, DatabaseNotFound
 from couchmend.replica.base import Server
 from couchmend.replica.couch.connection import Connection, Options
 from couchmend.replica.couch.database import CouchReplica
@@ -36,17 +37,24 @@ class CouchServer(Server):
         return sorted(answer.texts(answer.json_list))
 
     def open(self, name: str) -> CouchReplica:
-        replica = CouchReplica(self._connection.database(name))
+        replica = CouchReplica(self._database(name))
         replica.info()
         return replica
 
     def create(self, name: str) -> CouchReplica:
+        if not name:
+            raise BadRequest("a database needs a name", error="illegal_database_name")
         connection = self._connection.database(name)
         connection.answer("PUT")
         return CouchReplica(connection)
 
     def delete(self, name: str) -> None:
-        self._connection.database(name).answer("DELETE")
+        self._database(name).answer("DELETE")
+
+    def _database(self, name: str) -> Connection:
+        if not name:  # its path would be the server's
+            raise DatabaseNotFound(name)
+        return self._connection.database(name)
 
     def close(self) -> None:
         self._connection.close()

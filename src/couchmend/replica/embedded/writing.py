@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from couchmend.core.document import LOCAL, MAX_DEPTH, Doc, loads
 from couchmend.core.revid import new_rev
 from couchmend.core.revtree import Inserted, Rev, RevTree
-from couchmend.errors import Conflict, Forbidden, Unauthorized
+from couchmend.errors import Conflict, Forbidden, NotFound, Unauthorized
 from couchmend.replica.base import Refused, Validator, Written
 from couchmend.replica.embedded import local
 from couchmend.replica.embedded.attachments import Content, hashed, resolve, store
@@ -112,10 +113,11 @@ class Batch:
 
     def _edit_local(self, draft: Draft) -> Written:
         name = draft.id.removeprefix(LOCAL)
-        rev = local.put(self._connection, name, draft.text, draft.chain[:1])
         if draft.deleted:
-            local.delete(self._connection, name)
-        return Written(draft.id, rev)
+            with suppress(NotFound):
+                local.delete(self._connection, name)
+            return Written(draft.id, "0-0")
+        return Written(draft.id, local.put(self._connection, name, draft.text, draft.chain[:1]))
 
     def _replicate(self, draft: Draft) -> Written | Refused:
         if draft.id.startswith(LOCAL):
