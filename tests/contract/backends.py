@@ -23,6 +23,7 @@ COUCHDB_URL = os.environ.get("COUCHMEND_TEST_COUCHDB_URL", "")
 
 LOCAL = ("memory", "file", "served")
 AVAILABLE = (*LOCAL, "couchdb") if COUCHDB_URL else LOCAL
+WITH_SERVER = AVAILABLE[1:]
 
 
 class Backend(ABC):

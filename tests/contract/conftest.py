@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from couchmend.replica.base import Replica, Server
-from tests.contract.backends import AVAILABLE, Backend, new_name, opened
+from tests.contract.backends import AVAILABLE, WITH_SERVER, Backend, new_name, opened
 
 
 @pytest.fixture(scope="session", params=AVAILABLE)
@@ -26,13 +26,15 @@ def replica(backend: Backend) -> Iterator[Replica]:
         yield replica
 
 
-@pytest.fixture
-def server(backend: Backend) -> Server:
-    """A server; implementations without one are left out."""
-    server = backend.server()
-    if server is None:
-        pytest.skip("a database in memory has no server")
-    return server
+@pytest.fixture(scope="session", params=WITH_SERVER)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server of those implementations that have one."""
+    with opened(request.param, tmp_path_factory.mktemp(request.param)) as backend:
+        server = backend.server()
+        assert server is not None
+        yield server
 
 
 @pytest.fixture

@@ -490,6 +490,20 @@ def test_an_index_serves_every_process_that_opens_the_file(path: Path) -> None:
             assert ids(one, {"n": i}) == ids(two, {"n": i}) == [str(i)]
 
 
+def test_an_index_that_lags_shows_no_document_as_it_was(
+    replica: EmbeddedReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica.bulk_docs([{"_id": f"d{i}", "n": i} for i in range(4)])
+    index(replica, "n")
+    assert ids(replica, {"n": {"$gt": 0}}) == ["d1", "d2", "d3"]
+    # As if other writers were always faster than the index.
+    monkeypatch.setattr("couchmend.replica.embedded.mango.finding._REFRESHES", 0)
+    replica.delete("d1", replica.get("d1")["_rev"])
+    replica.put({**replica.get("d2"), "n": 0})
+    replica.put({**replica.get("d3"), "n": 9})
+    assert replica.find(Query({"n": {"$gt": 0}})).docs == (replica.get("d3"),)
+
+
 def test_a_definition_that_changes_makes_a_new_index(replica: EmbeddedReplica, path: Path) -> None:
     replica.bulk_docs([{"_id": f"d{i}", "a": i, "b": -i} for i in range(4)])
     index(replica, "a", ddoc="d", name="i")

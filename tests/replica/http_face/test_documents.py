@@ -213,6 +213,14 @@ def test_local_documents(client: Client, db: str) -> None:
     tagged = {"If-None-Match": read.headers["etag"]}
     assert client.send("GET", f"{db}/_local/a", headers=tagged).status == 304
     assert client.get(f"{db}/_local/a?rev=0-7").is_error(404, "not_found", "missing")
+    dead = {"_rev": "0-1", "_deleted": True}
+    emptied = client.put(f"{db}/_local/a", dead)
+    assert (emptied.status, emptied.json["rev"]) == (200, "0-0")
+    assert client.put(f"{db}/_local/a?rev=0-7", {}).json["rev"] == "0-8"
+    told = client.post(f"{db}/_bulk_docs", {"docs": [{"_id": "_local/a", **dead}]}).json
+    assert told == [{"ok": True, "id": "_local/a", "rev": "0-0"}]
+    assert client.get(f"{db}/_local/a").status == 404
+    client.put(f"{db}/_local/a", {})
     assert client.delete(f"{db}/_local/a").json["rev"] == "0-0"
     assert client.delete(f"{db}/_local/a").is_error(404, "not_found", "missing")
     bare = client.get(f"{db}/_local")

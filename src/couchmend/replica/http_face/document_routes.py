@@ -31,6 +31,9 @@ from couchmend.replica.http_face.multipart import MixedWriter, new_boundary, rel
 from couchmend.replica.http_face.parameters import DocumentOptions, document_options, revision
 from couchmend.replica.http_face.uploads import RelatedBody, take_related
 
+LOCAL_GONE = "0-0"
+"""What CouchDB calls the revision of a local document that is deleted."""
+
 _META = ("_conflicts", "_deleted_conflicts", "_local_seq", "_revs_info")
 """Members that an entity tag does not cover: with one of them there is no tag."""
 
@@ -316,19 +319,24 @@ def put_local(call: Call) -> Answer:
     (id,) = call.args
     doc = body_of(call)
     doc["_id"] = id
+    _settle_rev(call, doc, call.query.get("rev"))
+    deleted = doc.get("_deleted") is True
     rev = write(call, doc)
+    if deleted:
+        rev = LOCAL_GONE
     headers = [
         (b"etag", _local_etag(doc, rev)),
         (b"location", call.request.url_of(call.name, id)),
     ]
-    return json_reply({"ok": True, "id": id, "rev": rev}, 201, headers)
+    return json_reply({"ok": True, "id": id, "rev": rev}, 200 if deleted else 201, headers)
 
 
 def delete_local(call: Call) -> Answer:
     """`DELETE /db/_local/name`"""
     (id,) = call.args
     call.replica.delete_local(id.removeprefix(LOCAL))
-    return json_reply({"ok": True, "id": id, "rev": "0-0"}, headers=[(b"etag", quoted("0-0"))])
+    headers = [(b"etag", _local_etag({}, LOCAL_GONE))]
+    return json_reply({"ok": True, "id": id, "rev": LOCAL_GONE}, headers=headers)
 
 
 def _local_etag(doc: Doc, rev: str) -> bytes:
