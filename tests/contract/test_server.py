@@ -55,10 +55,10 @@ def test_a_database_that_exists_already(server: Server, name: str) -> None:
 
 @pytest.mark.parametrize("illegal", ILLEGAL, ids=lambda text: ascii(text)[:20])
 def test_illegal_names(server: Server, illegal: str) -> None:
-    before = server.names()
+
     with pytest.raises(BadRequest):
         server.create(illegal)
-    assert server.names() == before
+    assert illegal not in server.names()
 
 
 @pytest.mark.parametrize("suffix", ["/a+b(c)$d_e-f", "$", "-", "/x/y"])

@@ -57,6 +57,8 @@ def test_whole(client: Client, digits: str) -> None:
         ("8-100", "8-9/10", b"89"),
         ("0-0", "0-0/10", b"0"),
         ("9-", "9-9/10", b"9"),
+        ("0-9", "0-9/10", DIGITS),
+        ("-100", "0-9/10", DIGITS),
     ],
 )
 def test_one_range(client: Client, digits: str, asked: str, described: str, content: bytes) -> None:
@@ -369,7 +371,7 @@ def test_only_newer_attachments_are_told(client: Client, attached: str) -> None:
 
 
 def test_revisions_are_told_in_parts(client: Client, db: str, attached: str) -> None:
-    told = client.get(f"{attached}?open_revs=all&attachments=true&revs=true")
+    told = client.get(f"{attached}?open_revs=all&revs=true")
     assert told.headers["content-type"].startswith("multipart/mixed; boundary=")
     (only,) = _parts(told)
     document, *files = only.get_payload()

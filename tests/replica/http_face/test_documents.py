@@ -200,6 +200,11 @@ def test_copying(client: Client, db: str) -> None:
     ):
         refused = client.send("COPY", f"{db}/a", headers=headers)
         assert refused.is_error(400, "bad_request", reason)
+    local = client.send("COPY", f"{db}/a", headers={"Destination": "_local/c"})
+    assert (local.status, local.json["rev"]) == (201, "0-1")
+    assert client.get(f"{db}/_local/c").json == {"_id": "_local/c", "_rev": "0-1", "n": 1}
+    back = client.send("COPY", f"{db}/_local/c", headers={"Destination": "d"})
+    assert back.status == 201
     missing = client.send("COPY", f"{db}/none", headers={"Destination": "z"})
     assert missing.is_error(404, "not_found", "missing")
 

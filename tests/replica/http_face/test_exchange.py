@@ -15,7 +15,8 @@ from couchmend.replica.http_face.attachment_routes import stretch
 from couchmend.replica.http_face.bells import Bells
 from couchmend.replica.http_face.exchange import Inflater, Message, Request
 from couchmend.replica.http_face.paging import MAX_ROWS, PageSize
-from couchmend.replica.http_face.uploads import Spool, _Reader
+from couchmend.replica.http_face.related_reader import RelatedReader
+from couchmend.replica.http_face.uploads import Spool
 
 
 def request(path: str = "/", query: str = "", **headers: str) -> Request:
@@ -101,7 +102,7 @@ def test_multipart_is_read_whatever_the_pieces(contents: list[bytes], size: int)
     parts += [b"Content-Type: x/y\r\n\r\n" + content for content in contents]
     body = b"--frontier\r\n" + b"\r\n--frontier\r\n".join(parts) + b"\r\n--frontier--"
     spool = Spool()
-    reader = _Reader(spool, b"frontier", 1000, 1000)
+    reader = RelatedReader(spool, b"frontier", 1000, 1000)
     for start in range(0, len(body), size):
         reader.feed(body[start : start + size])
     read = reader.result()

@@ -38,10 +38,13 @@ def keys(client: Client, path: str) -> list[Any]:
         ("key=1", []),
         ("startkey=1", IDS),
         ("endkey=1", []),
-        ("startkey=%7B%7D", []),
-        ("endkey=%7B%7D", IDS),
-        ("startkey=null&endkey=%5B%5D", IDS),
-        ("descending=true&startkey=%7B%7D&limit=1", ["é"]),
+        ("startkey=%7B%7D", IDS),
+        ("endkey=%7B%7D", []),
+        ("startkey=null&endkey=%5B%5D", []),
+        ("descending=true&startkey=%7B%7D", []),
+        ("descending=true&endkey=%7B%7D&limit=1", ["é"]),
+        ("key=%22b%22&startkey=%22a%22", ["a", "b"]),
+        ("startkey=%22a%22&key=%22b%22", ["b"]),
         ("keys=%5B%22z%22,%22none%22,3%5D", ["z", "none", 3]),
         ("keys=%5B%22z%22,%22none%22,%22a%22%5D&descending=true&limit=2", ["a", "none"]),
         ("keys=%5B%22z%22,%22none%22,%22a%22%5D&skip=1&limit=1", ["none"]),
@@ -147,10 +150,21 @@ def test_bad_parameters(client: Client, db: str, query: str, error: str, reason:
 
 @pytest.mark.parametrize(
     "body",
-    [{"limit": "x"}, {"limit": -1}, {"limit": 10**30}, {"skip": [1]}, {"descending": 1}],
+    [{"limit": 1.5}, {"limit": 10**30}, {"skip": [1]}, {"descending": 1}, {"group_level": 1}],
 )
 def test_bad_members(client: Client, db: str, body: dict[str, Any]) -> None:
     assert client.post(f"{db}/_all_docs", body).is_error(400, "query_parse_error")
+
+
+def test_reasons_for_members(client: Client, db: str) -> None:
+    for body, reason in (
+        ({"limit": "2"}, 'Invalid value for integer: <<"2">>'),
+        ({"limit": -1}, "Invalid value for positive integer: -1"),
+    ):
+        told = client.post(f"{db}/_all_docs", body)
+        assert told.is_error(400, "query_parse_error", reason)
+    told = client.post(f"{db}/_all_docs", {"keys": None})
+    assert told.is_error(400, "bad_request", "`keys` body member must be an array.")
 
 
 def test_a_query_is_read_like_a_body() -> None:

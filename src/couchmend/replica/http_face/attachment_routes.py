@@ -73,6 +73,8 @@ def _ranges(header: str | None, length: int) -> list[tuple[int, int]]:
         first, dash, last = item.strip().partition("-")
         if not dash or not (first + last).isdecimal() or len(item) > 40:
             return []
+        if item.strip() == "0-":
+            return []  # CouchDB sends the whole as such
         if not first:
             start, stop = max(length - int(last), 0), length
         else:
@@ -80,7 +82,7 @@ def _ranges(header: str | None, length: int) -> list[tuple[int, int]]:
         if start >= stop:
             raise RangeNotSatisfiable("Requested range not satisfiable")
         found.append((start, stop))
-    return [] if found == [(0, length)] else found
+    return found
 
 
 def stretch(chunks: Iterator[bytes], start: int, stop: int) -> Iterator[bytes]:

@@ -19,8 +19,8 @@ from couchmend.replica.http_face.calls import (
     Right,
     take_typed_json,
 )
-from couchmend.replica.http_face.document_routes import LOCAL_GONE
 from couchmend.replica.http_face.exchange import Stream, json_reply
+from couchmend.replica.http_face.local_routes import LOCAL_GONE
 from couchmend.replica.http_face.multipart import MixedWriter
 from couchmend.replica.http_face.paging import PageSize
 from couchmend.replica.http_face.parameters import include_of, revision, revisions

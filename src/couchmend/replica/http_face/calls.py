@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from couchmend.core.document import DESIGN, JSON, Doc, loads
 from couchmend.errors import BadRequest
@@ -18,9 +18,7 @@ from couchmend.replica.embedded import EmbeddedReplica
 from couchmend.replica.http_face.access import Actor, require_db_admin
 from couchmend.replica.http_face.exchange import Reply, Request, Stream
 from couchmend.replica.http_face.feeds import Feed
-
-if TYPE_CHECKING:
-    from couchmend.replica.http_face.site import Site
+from couchmend.replica.http_face.site import Site
 
 Answer: TypeAlias = Reply | Stream | Feed
 

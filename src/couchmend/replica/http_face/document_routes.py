@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from couchmend.core.document import DESIGN, LOCAL, Doc, check_id, dumps
+from couchmend.core.document import DESIGN, LOCAL, Doc, check_id
 from couchmend.errors import BadRequest, NotFound
 from couchmend.replica.base import Found, Include, Missing, Refused, Written, error_of
 from couchmend.replica.http_face.calls import (
@@ -29,10 +28,7 @@ from couchmend.replica.http_face.exchange import (
 )
 from couchmend.replica.http_face.multipart import MixedWriter, new_boundary, related
 from couchmend.replica.http_face.parameters import DocumentOptions, document_options, revision
-from couchmend.replica.http_face.uploads import RelatedBody, take_related
-
-LOCAL_GONE = "0-0"
-"""What CouchDB calls the revision of a local document that is deleted."""
+from couchmend.replica.http_face.related_reader import RelatedBody, take_related
 
 _META = ("_conflicts", "_deleted_conflicts", "_local_seq", "_revs_info")
 """Members that an entity tag does not cover: with one of them there is no tag."""
@@ -148,7 +144,7 @@ def put(call: Call) -> Answer:
     if "_id" in doc:
         check_id(doc["_id"])
     doc["_id"] = id
-    _settle_rev(call, doc, options.rev)
+    settle_rev(call, doc, options.rev)
     rev = write(call, doc, new_edits=options.new_edits)
     if call.query.get("batch") == "ok":
         return json_reply({"ok": True, "id": id}, 202)
@@ -168,7 +164,7 @@ def body_of(call: Call) -> Doc:
     return doc
 
 
-def _settle_rev(call: Call, doc: Doc, given: str | None) -> None:
+def settle_rev(call: Call, doc: Doc, given: str | None) -> None:
     """Make `_rev` what body, query and `If-Match` agree on; raises `BadRequest` if they
     do not."""
     own = _own_rev(doc)
@@ -233,7 +229,7 @@ def delete(call: Call) -> Answer:
     call.check_design(id)
     call.replica.get(id)  # 404 before 409
     doc: Doc = {"_id": id, "_deleted": True}
-    _settle_rev(call, doc, call.query.get("rev"))
+    settle_rev(call, doc, call.query.get("rev"))
     rev = write(call, doc)
     return json_reply({"ok": True, "id": id, "rev": rev}, headers=[(b"etag", quoted(rev))])
 
@@ -248,7 +244,7 @@ def copy(call: Call) -> Answer:
     call.check_design(target)
     doc = _read_for_copy(call, id, rev)
     if target.startswith(LOCAL):
-        raise BadRequest("a document cannot be copied to a _local document")
+        doc.pop("_attachments", None)
     doc["_id"] = target
     if target_rev is not None:
         doc["_rev"] = revision(target_rev)
@@ -296,54 +292,6 @@ async def take_document(call: Call) -> Any:
     return await take_json(call)
 
 
-# --- local documents
-
-
-def get_local(call: Call) -> Answer:
-    """`GET /db/_local/name`"""
-    (id,) = call.args
-    options = document_options(call.query)
-    doc = call.replica.get_local(id.removeprefix(LOCAL))
-    if options.rev is not None and options.rev != doc["_rev"]:
-        raise NotFound("missing", target=id)
-    etag = _local_etag(doc, doc["_rev"])
-    if call.request.matches(etag):
-        return not_modified(etag)
-    if options.include.get("revs"):
-        doc["_revisions"] = {"start": 0, "ids": [doc["_rev"].removeprefix("0-")]}
-    return json_reply(doc, headers=[(b"etag", etag)])
-
-
-def put_local(call: Call) -> Answer:
-    """`PUT /db/_local/name`: the last write stands, whatever `_rev` says."""
-    (id,) = call.args
-    doc = body_of(call)
-    doc["_id"] = id
-    _settle_rev(call, doc, call.query.get("rev"))
-    deleted = doc.get("_deleted") is True
-    rev = write(call, doc)
-    if deleted:
-        rev = LOCAL_GONE
-    headers = [
-        (b"etag", _local_etag(doc, rev)),
-        (b"location", call.request.url_of(call.name, id)),
-    ]
-    return json_reply({"ok": True, "id": id, "rev": rev}, 200 if deleted else 201, headers)
-
-
-def delete_local(call: Call) -> Answer:
-    """`DELETE /db/_local/name`"""
-    (id,) = call.args
-    call.replica.delete_local(id.removeprefix(LOCAL))
-    headers = [(b"etag", _local_etag({}, LOCAL_GONE))]
-    return json_reply({"ok": True, "id": id, "rev": LOCAL_GONE}, headers=headers)
-
-
-def _local_etag(doc: Doc, rev: str) -> bytes:
-    body = dumps([rev, {name: value for name, value in doc.items() if name[:1] != "_"}])
-    return quoted(hashlib.md5(body, usedforsecurity=False).hexdigest().upper())
-
-
 def redirect_design(call: Call) -> Answer:
     """`GET /db/_design%2Fname…`: the same with a plain slash."""
     path = call.request.scope["raw_path"]
@@ -363,14 +311,4 @@ _WRITING = {
 }
 DOCUMENT = Endpoint({"GET": Action(get), **_WRITING}, ALLOWED)
 ENCODED_DESIGN = Endpoint({"GET": Action(redirect_design), **_WRITING}, ALLOWED)
-LOCAL_DOCUMENT = Endpoint(
-    {
-        "GET": Action(get_local),
-        "PUT": Action(put_local, intake=take_json),
-        "DELETE": Action(delete_local),
-        "COPY": Action(copy),
-        "POST": Action(post_form),
-    },
-    ALLOWED,
-)
 POST_DOCUMENT = Action(post, intake=take_typed_json)

@@ -40,7 +40,7 @@ def _documents(design: bool | None) -> Endpoint:
 
     def post(call: Call) -> Answer:
         body = call.json_object()
-        if type(body.get("keys")) not in (list, type(None)):
+        if type(body.get("keys", [])) is not list:
             raise BadRequest("`keys` body member must be an array.")
         given = {**body, **decoded(call.query)}
         return Stream(_rows(call.replica, listing(given, design=design)))
@@ -55,7 +55,9 @@ def _queries(design: bool | None) -> Endpoint:
         queries = call.json_object().get("queries")
         if queries is None:
             raise BadRequest("POST body must include `queries` parameter.")
-        if type(queries) is not list or not all(type(query) is dict for query in queries):
+        if type(queries) is not list:
+            raise BadRequest("`queries` member must be an array.")
+        if not all(type(query) is dict for query in queries):
             raise BadRequest("`queries` member must be an array of objects.")
         common = decoded(call.query)
         listed = [listing({**common, **query}, design=design) for query in queries]

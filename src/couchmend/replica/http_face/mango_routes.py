@@ -56,6 +56,7 @@ def query_of(body: Doc) -> Query:
         if type(body.get(name, False)) is not bool:
             reason = f"Invalid boolean value: {erlang_text(body[name])}"
             raise _refused("invalid_boolean", reason)
+    _check_cluster_options(body)
     if type(body["selector"]) is not dict:
         text = erlang_text(body["selector"])
         raise _refused("invalid_selector_json", f"Selector must be a JSON object, not: {text}")
@@ -71,6 +72,19 @@ def query_of(body: Doc) -> Query:
         execution_stats=body.get("execution_stats", False),
         allow_fallback=body.get("allow_fallback", True),
     )
+
+
+def _check_cluster_options(body: Doc) -> None:
+    """Options that mean something to a cluster only: they may be given, and must make sense."""
+    quorum = body.get("r", 1)
+    if type(quorum) is not int or quorum < 1:
+        reason = f"{erlang_text(quorum)} is not an integer greater than zero"
+        raise _refused("invalid_pos_integer", reason)
+    if body.get("stale", False) not in (False, "ok", "false"):
+        raise _refused("invalid_stale", "`stale` must be ok or false")
+    if body.get("partition"):
+        reason = "`partition` parameter is not supported on this db"
+        raise _refused("query_parse_error", reason)
 
 
 def _bounded(number: JSON) -> JSON:
@@ -132,7 +146,10 @@ def delete_index(call: Call) -> Answer:
 
 def delete_indexes(call: Call) -> Answer:
     """`POST /db/_index/_bulk_delete`: all indexes of these design documents."""
-    ddocs = call.json_object().get("docids")
+    body = call.json_object()
+    if "docids" not in body:
+        raise _refused("missing_required_key", "Missing required key: docids")
+    ddocs = body["docids"]
     if type(ddocs) is not list or not all(type(ddoc) is str for ddoc in ddocs):
         reason = f"Bulk Delete requires an array of non-null docids. Docids: {erlang_text(ddocs)}"
         raise _refused("invalid_bulk_docs", reason)

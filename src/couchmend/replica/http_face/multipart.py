@@ -109,14 +109,11 @@ class MixedWriter:
         self._include = include
 
     def document(self, doc: Doc, since: Iterable[str] | None) -> Iterator[bytes]:
-        """A part for a document that was read with `revs`.  Attachments follow it if they are
-        wanted: those newer than `since`, if it is given."""
+        """A part for a document that was read with `revs`, with all its attachments, whether
+        they are asked for or not: replicators rely on it.  With `since`, or `atts_since` in
+        what is included, with those that are newer."""
         since = since or self._include.get("atts_since")
-        if since is None and not self._include.get("attachments"):
-            text = dumps(_shown(doc, (), self._include))
-            part = Related("application/json", len(text), iter((text,)))
-        else:
-            part = related(self.replica, doc, since, self._include, self._inner)
+        part = related(self.replica, doc, since, self._include, self._inner)
         names = (
             f"X-Doc-Id: {doc['_id'].translate(_ESCAPED)}\r\nX-Rev-Id: {doc['_rev']}\r\n"
             if part.content_type.startswith("multipart/")

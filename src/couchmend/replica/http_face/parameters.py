@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from couchmend.core.document import JSON, loads
+from couchmend.core.erlang_text import erlang_text
 from couchmend.errors import BadRequest
 from couchmend.replica.base import AllDocsQuery, Include
 
@@ -120,31 +121,27 @@ class Listing:
     query: AllDocsQuery
     keys: list[JSON] | None
     nothing: bool
-    """No id can lie between the bounds, which are of another type than strings."""
+    """No id can lie between the bounds."""
     update_seq: bool
 
 
 def listing(given: Mapping[str, JSON], *, design: bool | None = None) -> Listing:
-    """Read one; values are strings as in a query, or JSON as in a body.
+    """Read one; values are JSON, as `decoded` makes them of a query string.
 
     Raises:
         BadRequest: `query_parse_error`, as CouchDB has it.
     """
-    for name in ("reduce", "group"):
-        if name in given and _boolean(given[name]):
-            raise _parse_error(
-                "Reduce is invalid for map-only views."
-                if name == "reduce"
-                else "Invalid use of grouping on a map view."
-            )
+    if _boolean(given.get("reduce", False)):
+        raise _parse_error("Reduce is invalid for map-only views.")
+    if _boolean(given.get("group", False)) or "group_level" in given:
+        raise _parse_error("Invalid use of grouping on a map view.")
     descending = _boolean(given.get("descending", False))
     start, end, keys = _bounds(given)
     include = Include()
     for name in ("conflicts", "attachments", "att_encoding_info"):
         if _boolean(given.get(name, False)):
-            include[name] = True  # type: ignore[literal-required]
-    low, high = (end, start) if descending else (start, end)
-    nothing = _is_beyond(low) or _is_before(high)
+            include[name] = True
+    high = start if descending else end
     query = AllDocsQuery(
         startkey=start if type(start) is str else None,
         endkey=end if type(end) is str else None,
@@ -156,6 +153,8 @@ def listing(given: Mapping[str, JSON], *, design: bool | None = None) -> Listing
         design=design,
         include=include,
     )
+    # To CouchDB, everything that is not a string lies before all ids.
+    nothing = type(high) is not str and high is not _ABSENT
     return Listing(query, keys, nothing, _boolean(given.get("update_seq", False)))
 
 
@@ -167,13 +166,16 @@ _ABSENT = _Absent()
 
 
 def _bounds(given: Mapping[str, JSON]) -> tuple[JSON, JSON, list[JSON] | None]:
-    start, end = _ABSENT, _ABSENT
-    for name in ("startkey", "start_key"):
-        start = given.get(name, start)
-    for name in ("endkey", "end_key"):
-        end = given.get(name, end)
-    if "key" in given:
-        start = end = given["key"]
+    start: JSON = _ABSENT
+    end: JSON = _ABSENT
+    for name, value in given.items():  # the last word counts
+        match name:
+            case "startkey" | "start_key":
+                start = value
+            case "endkey" | "end_key":
+                end = value
+            case "key":
+                start = end = value
     keys = given.get("keys")
     if keys is None:
         return start, end, None
@@ -184,22 +186,15 @@ def _bounds(given: Mapping[str, JSON]) -> tuple[JSON, JSON, list[JSON] | None]:
     return start, end, keys
 
 
-def _is_beyond(low: JSON) -> bool:
-    """Whether a lower bound sorts after every string: lists and objects do."""
-    return type(low) in (list, dict)
-
-
-def _is_before(high: JSON) -> bool:
-    """Whether an upper bound sorts before every string: null, booleans and numbers do."""
-    return high is None or type(high) in (bool, int, float)
-
-
 def decoded(query: Query) -> dict[str, JSON]:
-    """A query string's parameters, those that hold JSON read; raises `BadRequest`."""
+    """A query string's parameters as JSON; raises `BadRequest`."""
     given: dict[str, JSON] = dict(query)
     for name in ("key", "keys", "startkey", "start_key", "endkey", "end_key"):
         if name in given:
             given[name] = loads(given[name].encode())
+    for name in ("limit", "skip"):
+        if name in given:
+            given[name] = _count_of_text(given[name])
     return given
 
 
@@ -219,25 +214,25 @@ def _boolean(value: JSON) -> bool:
         return value
     if type(value) is str and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    raise _parse_error(f"Invalid boolean parameter: {_shown(value)}")
+    shown = f'"{value}"' if type(value) is str else erlang_text(value)
+    raise _parse_error(f"Invalid boolean parameter: {shown}")
+
+
+def _count_of_text(text: str) -> int:
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 19):
+        raise _parse_error(f'Invalid value for integer: "{text}"')
+    if text.startswith("-") and digits.strip("0"):
+        raise _parse_error(f'Invalid value for positive integer: "{text}"')
+    return int(digits)
 
 
 def _count(value: JSON) -> int:
-    if type(value) is str and len(value) < 19:
-        digits = value.removeprefix("-")
-        if digits.isascii() and digits.isdecimal():
-            value = int(value)
-    if type(value) is not int:
-        raise _parse_error(f"Invalid value for integer: {_shown(value)}")
+    if type(value) is not int or value >= 1 << 63:
+        raise _parse_error(f"Invalid value for integer: {erlang_text(value, readable=True)}")
     if value < 0:
-        raise _parse_error(f"Invalid value for positive integer: {_shown(str(value))}")
-    if value >= 1 << 63:
-        raise _parse_error("Invalid value for integer: too large")
+        raise _parse_error(f"Invalid value for positive integer: {value}")
     return value
-
-
-def _shown(value: JSON) -> str:
-    return f'"{value}"' if type(value) is str else str(value)
 
 
 def _parse_error(reason: str) -> BadRequest:

@@ -18,6 +18,7 @@ from couchmend.replica.http_face import (
     design_routes,
     document_routes,
     listing_routes,
+    local_routes,
     mango_routes,
     replicate_routes,
     server_routes,
@@ -96,12 +97,12 @@ def _index(database: str, parts: list[str]) -> Route:
 def _local(database: str, parts: list[str]) -> Route:
     match parts:
         case [name]:
-            return Route(document_routes.LOCAL_DOCUMENT, database, (LOCAL + name,))
+            return Route(local_routes.LOCAL_DOCUMENT, database, (LOCAL + name,))
         case []:
             problem = BadRequest("Invalid _local document id.")
         case _:
             problem = BadRequest("_local documents do not accept attachments.")
-    return Route(document_routes.LOCAL_DOCUMENT, database, problem=problem)
+    return Route(local_routes.LOCAL_DOCUMENT, database, problem=problem)
 
 
 def _design(database: str, name: str, parts: list[str]) -> Route:
@@ -116,7 +117,7 @@ def _document(database: str, id: str, parts: list[str]) -> Route:
     if parts:
         return Route(attachment_routes.ENDPOINT, database, (id, "/".join(parts)))
     if id.startswith(LOCAL):
-        return Route(document_routes.LOCAL_DOCUMENT, database, (id,))
+        return Route(local_routes.LOCAL_DOCUMENT, database, (id,))
     if id.startswith(DESIGN):
         return Route(document_routes.ENCODED_DESIGN, database, (id,))
     return Route(document_routes.DOCUMENT, database, (id,))

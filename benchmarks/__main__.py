@@ -1,0 +1,66 @@
+"""`python -m benchmarks`: measure, print the table, and write it beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from benchmarks import embedded, http_face, machine, startup
+from benchmarks.report import Report
+
+HERE = Path(__file__).parent
+GROUPS = {"startup": startup.measure, "embedded": embedded.measure, "http": http_face.measure}
+QUIET = 0.1
+
+OURS_SYNC = (
+    "couchmend has every batch on disk before it answers: SQLite's write-ahead log with"
+    " `synchronous = FULL`, an fsync a commit."
+)
+PEERS_SYNC = (
+    "PouchDB never asks LevelDB to sync (its batches go to leveldown without `sync`, which is"
+    " false by default): what it has answered can be lost when the machine fails."
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure what the arguments say.  A run of a part, or a tiny one, leaves the results of
+    the last whole one where they are, unless it is told where to write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--tiny", action="store_true", help="see only that everything runs")
+    parser.add_argument("--only", choices=GROUPS, help="measure one group")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="write the results there")
+    chosen = parser.parse_args(arguments)
+    report = run(list(GROUPS) if chosen.only is None else [chosen.only], tiny=chosen.tiny)
+    print(report.as_markdown())
+    whole = not chosen.tiny and chosen.only is None
+    folder = chosen.output or (HERE if whole else None)
+    if folder is None:
+        print("Nothing was written: this was not the whole run, and no --output was given.")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "RESULTS.md").write_text(report.as_markdown())
+    text = json.dumps(report.as_json(), ensure_ascii=False, indent=1)
+    (folder / "results.json").write_text(f"{text}\n")
+
+
+def run(groups: list[str], *, tiny: bool) -> Report:
+    """Measure these groups."""
+    company = machine.Company()
+    described, versions = machine.describe(), machine.versions()
+    rows = [row for group in groups for row in GROUPS[group](tiny=tiny)]
+    remarks = [OURS_SYNC, PEERS_SYNC]
+    others = company.others()
+    if others is not None and others > QUIET:
+        remarks.insert(
+            0,
+            f"**The machine was not quiet**: other programs used {others:.1f} processors on"
+            " average.  The ratios still compare like with like; the rates are too low.",
+        )
+    if tiny:
+        remarks.insert(0, "**A tiny run**: it shows that everything runs, its figures nothing.")
+    return Report(rows, described, versions, remarks)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+// PouchDB on LevelDB, told what to do by lines of JSON on the standard input; each is answered
+// by a line of JSON: the seconds it took, and a count to check it by.  The seconds cover the
+// database's work alone: before the clock starts, documents are parsed and databases opened.
+'use strict';
+
+const fs = require('fs');
+const readline = require('readline');
+const PouchDB = require('pouchdb');
+
+const open = new Map();
+
+function database(folder) {
+  if (!open.has(folder)) {
+    open.set(folder, new PouchDB(folder, { adapter: 'leveldb' }));
+  }
+  return open.get(folder);
+}
+
+async function timed(work) {
+  const start = process.hrtime.bigint();
+  const count = await work();
+  return { seconds: Number(process.hrtime.bigint() - start) / 1e9, count };
+}
+
+function documentsOf(file) {
+  return fs.readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+}
+
+const commands = {
+  async versions() {
+    return {
+      node: process.versions.node,
+      pouchdb: PouchDB.version,
+      leveldown: require('leveldown/package.json').version,
+    };
+  },
+
+  async write({ file, into, batch, new_edits }) {
+    const docs = documentsOf(file);
+    const batches = [];
+    for (let i = 0; i < docs.length; i += batch) {
+      batches.push(docs.slice(i, i + batch));
+    }
+    const db = database(into);
+    await db.info();
+    return timed(async () => {
+      let refused = 0;
+      for (const part of batches) {
+        const rows = await db.bulkDocs(part, { new_edits });
+        refused += rows.filter((row) => row.error).length;
+      }
+      return refused;
+    });
+  },
+
+  async replicate({ source, target, batch }) {
+    const [from, to] = [database(source), database(target)];
+    await Promise.all([from.info(), to.info()]);
+    return timed(async () => {
+      const done = await from.replicate.to(to, batch ? { batch_size: batch } : {});
+      return done.doc_write_failures;
+    });
+  },
+
+  async conflicted_by_all_docs({ database: folder }) {
+    return timed(async () => {
+      const page = await database(folder).allDocs({ include_docs: true, conflicts: true });
+      return page.rows.filter((row) => row.doc._conflicts).length;
+    });
+  },
+
+  async conflicted_by_changes({ database: folder }) {
+    return timed(async () => {
+      const page = await database(folder).changes({ style: 'all_docs' });
+      return page.results.filter((row) => row.changes.length > 1).length;
+    });
+  },
+
+  async drop({ database: folder }) {
+    const db = database(folder);
+    const { doc_count: count } = await db.info();
+    await db.destroy();
+    open.delete(folder);
+    return { seconds: 0, count };
+  },
+};
+
+async function main() {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const { command, ...details } = JSON.parse(line);
+    let answer;
+    try {
+      answer = await commands[command](details);
+    } catch (problem) {
+      answer = { error: String((problem && problem.stack) || JSON.stringify(problem)) };
+    }
+    process.stdout.write(JSON.stringify(answer) + '\n');
+  }
+  await Promise.all([...open.values()].map((db) => db.close()));
+}
+
+main();
