@@ -49,6 +49,7 @@ format: $(DEV) ## put the code into ruff's format
 	$(BIN)/ruff format
 
 bench: $(DEV) ## measure, and print a table
+	@if command -v npm >/dev/null; then npm ci --prefix benchmarks/peers; fi
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
 
 docs: $(DEV) ## build the documentation into site/; a warning fails
@@ -68,7 +69,7 @@ requirements: $(DEV) ## lock the dependencies anew (UPGRADE=1 takes newer versio
 		-c requirements/base.txt -o requirements/dev.txt
 
 clean: ## remove everything that was made
-	rm -rf $(VENV) site dist demo tests/e2e/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site dist demo tests/e2e/node_modules benchmarks/peers/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BASE): | requirements/base.txt

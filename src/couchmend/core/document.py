@@ -48,8 +48,10 @@ STORED_MEMBERS = frozenset(
 )
 """Members with an underscore that CouchDB keeps in the body."""
 
-# orjson reads integers of up to 64 bits exactly and turns larger ones into floats.
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+# orjson reads integers of up to 64 bits exactly and turns larger ones into floats.  Looking
+# for long numbers so is ten times as fast as a regular expression, and faster than reading.
+_DIGITS_AS_ZERO = bytes(48 if chr(byte).isdecimal() and byte < 128 else 32 for byte in range(256))
+_LONG_NUMBER = b"0" * 19
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ORJSON_OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATETIME
@@ -66,7 +68,7 @@ def loads(text: bytes) -> JSON:
             hold (NaN, 1e400, a lone surrogate).
     """
     try:
-        if _LONG_NUMBER.search(text) is None:
+        if _LONG_NUMBER not in text.translate(_DIGITS_AS_ZERO):
             return orjson.loads(text)
         return _loads_exactly(text)
     except (ValueError, RecursionError) as problem:
@@ -84,11 +86,47 @@ def dumps(value: JSON) -> bytes:
     try:
         return orjson.dumps(value, option=_ORJSON_OPTIONS)
     except (TypeError, ValueError):
-        # Large integers and deep nesting are beyond orjson, not beyond JSON.
         check(value)
-        return json.dumps(
-            value, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-        ).encode()
+        return _dumps_slowly(value)
+
+
+def dumps_checked(value: JSON, max_depth: int = MAX_DEPTH) -> bytes:
+    """`check` and `dumps` at once, which is faster.
+
+    Raises:
+        DocumentInvalid: a value that JSON cannot hold; see `check`.
+    """
+    try:
+        text = orjson.dumps(value, option=_ORJSON_OPTIONS)
+    except (TypeError, ValueError):
+        check(value, max_depth)
+        return _dumps_slowly(value)
+    if not _is_plain(value, max_depth):
+        check(value, max_depth)  # which says what is wrong
+    return text
+
+
+def _dumps_slowly(value: JSON) -> bytes:
+    # Large integers and deep nesting are beyond orjson, not beyond JSON.
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _is_plain(value: JSON, max_depth: int) -> bool:
+    """Whether a value that orjson has written passes `check`, too: orjson takes tuples, UUIDs,
+    enumerations and NaN, and refuses keys and strings that JSON cannot hold."""
+    kind = type(value)
+    if (kind is not dict and kind is not list) or max_depth <= 0:
+        return False
+    for member in value.values() if kind is dict else value:
+        kind = type(member)
+        if kind is str or kind is int or kind is bool or member is None:
+            continue
+        if kind is float:
+            if not math.isfinite(member):
+                return False
+        elif not _is_plain(member, max_depth - 1):
+            return False
+    return True
 
 
 def check(value: JSON, max_depth: int = MAX_DEPTH) -> None:
@@ -150,12 +188,13 @@ def body_of(doc: Mapping[str, JSON]) -> Doc:
     Raises:
         DocumentInvalid: a member that begins with an underscore and is none of CouchDB's.
     """
-    body = {}
-    for name, value in doc.items():
-        if name[:1] != "_" or name in STORED_MEMBERS:
-            body[name] = value
-        elif name not in STRUCTURAL_MEMBERS and name not in IGNORED_MEMBERS:
-            raise DocumentInvalid(f"Bad special document member: {name}")
+    body = dict(doc)
+    for name in doc:
+        if name[:1] == "_":
+            if name in STRUCTURAL_MEMBERS or name in IGNORED_MEMBERS:
+                del body[name]
+            elif name not in STORED_MEMBERS:
+                raise DocumentInvalid(f"Bad special document member: {name}")
     return body
 
 

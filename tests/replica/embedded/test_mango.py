@@ -294,14 +294,14 @@ def test_pages_follow_each_other(
 
 def test_a_page_goes_on_whatever_happens_to_the_documents(numbered: EmbeddedReplica) -> None:
     index(numbered, "n")
-    query: dict[str, Any] = {"selector": {"n": {"$gte": 0}}, "limit": 7}
+    query: dict[str, Any] = {"selector": {"n": {"$gte": 0}, "all": 1}, "limit": 7}
     first = numbered.find(Query(**query))
     for doc in (first.docs[0], first.docs[-1]):
         numbered.delete(doc["_id"], doc["_rev"])
-    numbered.put({"_id": "before", "n": -1})
-    numbered.put({"_id": "n00a", "n": 0})  # among those that were shown
-    index(numbered, "n", "all")
-    index(numbered, "n", ddoc="a-better-one")
+    numbered.put({"_id": "before", "n": -1, "all": 1})
+    numbered.put({"_id": "n00a", "n": 0, "all": 1})  # among those that were shown
+    index(numbered, "n", "all", name="better")
+    assert numbered.explain(Query(**query))["index"]["name"] == "better"
     shown = [doc["_id"] for doc in first.docs]
     page = first
     while page.docs:
@@ -498,7 +498,7 @@ def test_an_index_that_lags_shows_no_document_as_it_was(
     assert ids(replica, {"n": {"$gt": 0}}) == ["d1", "d2", "d3"]
     # As if other writers were always faster than the index.
     monkeypatch.setattr("couchmend.replica.embedded.mango.finding._REFRESHES", 0)
-    replica.delete("d1", replica.get("d1")["_rev"])
+    replica.put({**replica.get("d1"), "_deleted": True})
     replica.put({**replica.get("d2"), "n": 0})
     replica.put({**replica.get("d3"), "n": 9})
     assert replica.find(Query({"n": {"$gt": 0}})).docs == (replica.get("d3"),)
@@ -654,6 +654,15 @@ def test_full_text_indexes_are_not_there(replica: EmbeddedReplica, kind: str) ->
         index(replica, "x", type=kind)
     with pytest.raises(BadRequest, match="no text indexes"):
         replica.find(Query({"$text": "x"}))
+
+
+def test_the_index_with_fewer_fields_is_preferred(replica: EmbeddedReplica) -> None:
+    index(replica, "b", "z", ddoc="first", name="wide")
+    index(replica, "b", ddoc="second", name="narrow")
+    plan = replica.explain(Query({"b": 1, "z": {"$ne": 0}}))
+    assert plan["index"]["name"] == "narrow"
+    reasons = {c["index"]["name"]: c["analysis"]["reasons"] for c in plan["index_candidates"]}
+    assert reasons["wide"] == [{"name": "too_many_fields"}]
 
 
 def test_no_index_for_a_sort_says_which_would_do(replica: EmbeddedReplica) -> None:

@@ -60,7 +60,19 @@ def test_filters(client: Client, filled: str) -> None:
 
 
 @pytest.mark.parametrize("page_bytes", [1, 500])
-@pytest.mark.parametrize("query", ["", "limit=4", "include_docs=true", "filter=_design"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "limit=4",
+        "include_docs=true",
+        "filter=_design",
+        "filter=_doc_ids&doc_ids=%5B%22d1%22,%22d3%22%5D",
+        "descending=true",
+        "descending=true&limit=3",
+        "style=all_docs&since=0",
+    ],
+)
 def test_pages_add_up(
     client: Client, filled: str, monkeypatch: pytest.MonkeyPatch, page_bytes: int, query: str
 ) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from typing import Any
 
 import pytest
 
+from couchmend.replica.base import AllDocsPage, AllDocsQuery
+from couchmend.replica.embedded import EmbeddedReplica
 from couchmend.replica.http_face import paging
 from couchmend.replica.http_face.parameters import decoded, listing
 from tests.replica.http_face.serving import Client
@@ -87,6 +91,32 @@ def test_pages_add_up(
     assert keys(client, f"{filled}/_all_docs?{query}&keys=%5B%22z%22,1,%22a%22%5D") == (
         ["a", 1, "z"] if descending else ["z", 1, "a"]
     )
+
+
+def test_a_client_that_hangs_up_ends_the_reading(
+    client: Client, db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs = [{"_id": f"d{i:03}", "text": "x" * 200_000} for i in range(300)]
+    for start in range(0, 300, 50):
+        client.post(f"{db}/_bulk_docs", {"docs": docs[start : start + 50]})
+    pages = []
+    read = EmbeddedReplica.all_docs
+
+    def counted(self: EmbeddedReplica, query: AllDocsQuery | None = None) -> AllDocsPage:
+        pages.append(query)
+        return read(self, query)
+
+    monkeypatch.setattr(EmbeddedReplica, "all_docs", counted)
+    host, _, port = client.host.partition(":")
+    with socket.create_connection((host, int(port))) as wire:
+        wire.sendall(f"GET {db}/_all_docs?include_docs=true HTTP/1.1\r\n".encode())
+        wire.sendall(f"Host: {client.host}\r\n\r\n".encode())
+        assert wire.recv(1000)
+    time.sleep(0.5)
+    so_far = len(pages)
+    assert so_far < 100  # of 60 MB, what fits into the buffers
+    time.sleep(0.3)
+    assert len(pages) == so_far
 
 
 def test_offset_and_sequence(client: Client, filled: str) -> None:

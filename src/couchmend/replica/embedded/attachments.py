@@ -54,10 +54,10 @@ def take_in(
         BadRequest: not the shape of attachments, or data that is not base64.
         TooLarge: more than `max_bytes`.
     """
-    if entries is None or entries == {}:
-        return None
     if not isinstance(entries, dict):
-        raise DocumentInvalid("_attachments must be an object", target=id)
+        raise DocumentInvalid("Bad special document member: _attachments", target=id)
+    if not entries:
+        return None
     return tuple(_take_in(id, name, entry, max_bytes, resources) for name, entry in entries.items())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from couchmend.core.document import JSON, LOCAL, Doc, body_of, check, check_id, dumps
+from couchmend.core.document import JSON, LOCAL, Doc, body_of, check_id, dumps_checked
 from couchmend.core.revtree import Rev, normal_hash
 from couchmend.errors import BadRequest, DocumentInvalid, TooLarge
 from couchmend.replica.embedded.attachments import Given, take_in
@@ -35,7 +35,7 @@ def drafts_of(
 
 
 def _draft(doc: Mapping[str, JSON], new_edits: bool, limits: Limits, resources: ExitStack) -> Draft:
-    if not isinstance(doc, Mapping):
+    if type(doc) is not dict and not isinstance(doc, Mapping):
         raise BadRequest("Document must be a JSON object")
     id = doc.get("_id")
     id = uuid.uuid4().hex if id is None else check_id(id, limits.max_id_bytes)
@@ -44,9 +44,7 @@ def _draft(doc: Mapping[str, JSON], new_edits: bool, limits: Limits, resources: 
     deleted = doc.get("_deleted", False)
     if type(deleted) is not bool:
         raise DocumentInvalid("Bad special document member: _deleted", target=id)
-    if not new_edits or id.startswith(LOCAL):
-        check(body, limits.max_depth)  # for an edit, computing its revision checks the body
-    text = dumps(body)
+    text = dumps_checked(body, limits.max_depth)
     if len(text) > limits.max_document_bytes:
         raise TooLarge(id, hint=f"the limit `max_document_bytes` is {limits.max_document_bytes}")
     given = (
@@ -58,14 +56,12 @@ def _draft(doc: Mapping[str, JSON], new_edits: bool, limits: Limits, resources: 
 
 
 def _parent(doc: Mapping[str, JSON]) -> tuple[Rev, ...]:
-    if doc.get("_rev") is None:
-        return _revisions(doc)[:1]
-    return (_rev(doc),)
+    return (_rev(doc),) if "_rev" in doc else _revisions(doc)[:1]
 
 
 def _chain(doc: Mapping[str, JSON]) -> tuple[Rev, ...]:
     chain = _revisions(doc)
-    if not chain and doc.get("_rev") is not None:
+    if not chain and "_rev" in doc:
         chain = (_rev(doc),)
     if not chain:
         raise BadRequest(
@@ -85,7 +81,8 @@ def _revisions(doc: Mapping[str, JSON]) -> tuple[Rev, ...]:
     given = doc.get("_revisions")
     if given is None:
         return ()
-    start = given.get("start") if isinstance(given, Mapping) else None
+    known = type(given) is dict or isinstance(given, Mapping)
+    start = given.get("start") if known else None
     if type(start) is not int:
         raise DocumentInvalid("_revisions.start isn't an integer.")
     ids = given.get("ids")
@@ -93,6 +90,9 @@ def _revisions(doc: Mapping[str, JSON]) -> tuple[Rev, ...]:
         raise DocumentInvalid("_revisions.ids isn't a array.")
     if start < len(ids):
         raise DocumentInvalid("_revisions.start is less than the number of _revisions.ids")
-    if not all(type(hash) is str for hash in ids):
-        raise DocumentInvalid("RevId isn't a string")
-    return tuple(Rev(start - i, normal_hash(text)) for i, text in enumerate(ids))
+    chain = []
+    for place, digest in enumerate(ids):
+        if type(digest) is not str:
+            raise DocumentInvalid("RevId isn't a string")
+        chain.append(Rev(start - place, normal_hash(digest)))
+    return tuple(chain)

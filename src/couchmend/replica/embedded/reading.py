@@ -102,7 +102,7 @@ def bulk_get(
 ) -> list[BulkGetRow]:
     """See `Replica.bulk_get`."""
     items = list(wanted)
-    winners = find_winners(connection, {id for id, _ in items})
+    winners = find_winners(connection, dict.fromkeys(id for id, _ in items))
     trees: dict[str, RevTree] = {}
     rows = []
     for id, text in items:

@@ -118,7 +118,7 @@ def find_records(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str
     """The rows of those documents that exist, by id."""
     among, values = among_ids(ids)
     rows = connection.execute(f"SELECT {RECORD} FROM documents WHERE {among}", values)
-    return {row[1]: Record(*row) for row in rows}
+    return {row[1]: Record._make(row) for row in rows}
 
 
 def find_winners(
@@ -134,8 +134,8 @@ def find_winners(
     )
     return {
         row[1]: (
-            Record(*row[:columns]),
-            None if row[columns] is None else StoredRevision(*row[columns:]),
+            Record._make(row[:columns]),
+            None if row[columns] is None else StoredRevision._make(row[columns:]),
         )
         for row in rows
     }

@@ -67,7 +67,7 @@ class Batch:
         self._state: State = read_state(connection)
         self._entries = {
             id: _Entry(record.key, record, record.winner, bool(record.deleted))
-            for id, record in find_records(connection, {d.id for d in drafts}).items()
+            for id, record in find_records(connection, dict.fromkeys(d.id for d in drafts)).items()
         }
         (self._last_key,) = connection.execute(
             "SELECT coalesce(max(key), 0) FROM documents"

@@ -224,6 +224,7 @@ class _Changes:
         self._last_seq = query.since
         self._before: str | None = None
         self._pending = 0
+        self._continues = False
         self._ended = False
 
     def take(self) -> Taken:
@@ -231,8 +232,8 @@ class _Changes:
         limit = self._size.rows if self._left is None else min(self._size.rows, self._left)
         query = replace(self._query, since=self._last_seq, before=self._before, limit=limit)
         # What lies beyond is told once, at the end, and costs time to count.
-        counted = limit == self._left or query.doc_ids is not None
-        page = self._replica.changes(replace(query, pending=counted))
+        named = query.doc_ids is not None
+        page = self._replica.changes(replace(query, pending=named or limit == self._left))
         rows = [Row(row.seq, dumps(_shown(row))) for row in page.rows]
         self._size.learn(len(rows), sum(len(row.text) for row in rows))
         if self._left is not None:
@@ -241,8 +242,13 @@ class _Changes:
         if self._query.descending:
             self._before = rows[-1].seq if rows else self._before
             self._ended = not full
-        self._last_seq, self._pending = page.last_seq, page.pending
-        return Taken(rows, more=full and not self.exhausted())
+        if named and self._continues:  # counted from the first page on, as CouchDB does
+            self._pending -= len(rows)
+        else:
+            self._pending = page.pending
+        self._last_seq = page.last_seq
+        self._continues = full and not self.exhausted()
+        return Taken(rows, more=self._continues)
 
     def exhausted(self) -> bool:
         """Whether the limit is reached, or a feed that runs backwards is at the beginning."""

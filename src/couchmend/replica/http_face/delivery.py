@@ -54,8 +54,10 @@ class Delivery:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _reply(self, reply: Reply) -> None:
-        size = (b"content-length", b"%d" % len(reply.body))
-        await self._start(reply.status, [*reply.headers, size])
+        headers = reply.headers
+        if reply.status != 304:  # whose length would be that of the entity
+            headers = [*headers, (b"content-length", b"%d" % len(reply.body))]
+        await self._start(reply.status, headers)
         await self._end(b"" if self._head else reply.body)
 
     async def _write(self, chunk: bytes) -> None:
