@@ -41,7 +41,7 @@ class Report:
         yield "Made by `make bench`.  Both sides ran in turns in one run; figures are medians,"
         yield "in brackets the least and the largest figure of single rounds."
         for group, rows in groupby(self.rows, key=lambda row: row.group):
-            yield from ("", f"## {group.capitalize()}", "")
+            yield from ("", f"## {group[:1].upper()}{group[1:]}", "")
             yield "| | couchmend | beside | | figure | must reach | |"
             yield "|---|--:|--:|---|--:|--:|---|"
             yield from map(_line, rows)

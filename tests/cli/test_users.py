@@ -12,8 +12,8 @@ from pathlib import Path
 import argon2
 import pytest
 
-from couchmend.replica.http_face import users as users_module
-from couchmend.replica.http_face.users import Users
+from couchmend.replica.http_face.guards import users as users_module
+from couchmend.replica.http_face.guards.users import Users
 from tests.cli.running import COMMAND, couchmend, couchmend_here, environment
 from tests.replica.http_face.calling import CHEAP
 

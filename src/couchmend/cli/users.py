@@ -13,7 +13,7 @@ from couchmend.cli.database import AsJson
 from couchmend.errors import UsageError
 
 if TYPE_CHECKING:
-    from couchmend.replica.http_face.users import Users
+    from couchmend.replica.http_face.guards.users import Users
 
 users_app = typer.Typer(rich_markup_mode=None)
 
@@ -45,7 +45,7 @@ def add(
     password_file: PasswordFile = None,
 ) -> None:
     """Add a user.  The password is asked for, or read from standard input."""
-    from couchmend.replica.http_face.access import ADMIN
+    from couchmend.replica.http_face.guards.access import ADMIN
 
     users = _users(dir)
     user = users.add(name, _password(password_file), [*(role or ()), *([ADMIN] if admin else ())])
@@ -87,7 +87,7 @@ def passwd(dir: Dir, name: Name, password_file: PasswordFile = None) -> None:
 
 
 def _users(dir: str) -> Users:
-    from couchmend.replica.http_face.users import Users
+    from couchmend.replica.http_face.guards.users import Users
 
     folder = Path(dir.removeprefix("dir:"))
     if not folder.is_dir():
@@ -118,7 +118,7 @@ def _password(file: Path | None) -> str:
 
 def _tell_who_is_admin(users: Users) -> None:
     """Say it when users and admins have run out."""
-    from couchmend.replica.http_face.access import ADMIN
+    from couchmend.replica.http_face.guards.access import ADMIN
 
     everybody = users.list()
     if not everybody:

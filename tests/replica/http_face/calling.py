@@ -11,9 +11,9 @@ from typing import Any
 
 import argon2
 
-from couchmend.replica.http_face.access import Actor
-from couchmend.replica.http_face.asgi import App
 from couchmend.replica.http_face.exchange import Message, Receive, Scope, Send
+from couchmend.replica.http_face.guards.access import Actor
+from couchmend.replica.http_face.guards.asgi import App
 
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """Hashes in a tenth of a millisecond; for tests only."""

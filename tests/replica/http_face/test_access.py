@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from couchmend.errors import BadRequest, ReplicaError
-from couchmend.replica.http_face.access import (
+from couchmend.replica.http_face.guards.access import (
     Actor,
     check_security,
     design_refusal,
@@ -20,8 +20,8 @@ from couchmend.replica.http_face.access import (
     require_server_admin,
     require_signed_in,
 )
-from couchmend.replica.http_face.protect import protect
-from couchmend.replica.http_face.users import Users
+from couchmend.replica.http_face.guards.protect import protect
+from couchmend.replica.http_face.guards.users import Users
 from couchmend.settings import ReplicaServer
 from tests.replica.http_face.calling import CHEAP, ELSEWHERE, LOCAL, Client, whoami
 

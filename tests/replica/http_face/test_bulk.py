@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from couchmend.replica.http_face import paging
-from couchmend.replica.http_face.users import Users
+from couchmend.replica.http_face.guards.users import Users
 from tests.replica.http_face.serving import Client, served
 
 BINARY = {"content_type": "application/octet-stream", "data": "aGVsbG8="}

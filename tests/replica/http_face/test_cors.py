@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from couchmend.replica.http_face.protect import protect
-from couchmend.replica.http_face.sessions import Sessions
-from couchmend.replica.http_face.users import Users
+from couchmend.replica.http_face.guards.protect import protect
+from couchmend.replica.http_face.guards.sessions import Sessions
+from couchmend.replica.http_face.guards.users import Users
 from couchmend.settings import ReplicaServer
 from tests.replica.http_face.calling import CHEAP, Answer, Client, whoami
 

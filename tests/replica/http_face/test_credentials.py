@@ -14,9 +14,9 @@ import argon2
 import pytest
 
 from couchmend.errors import Forbidden, Unauthorized, Unavailable
-from couchmend.replica.http_face.credentials import LOCKED, WRONG, Credentials
-from couchmend.replica.http_face.throttle import Throttle, network_of
-from couchmend.replica.http_face.users import User, Users
+from couchmend.replica.http_face.guards.credentials import LOCKED, WRONG, Credentials
+from couchmend.replica.http_face.guards.throttle import Throttle, network_of
+from couchmend.replica.http_face.guards.users import User, Users
 from tests.replica.http_face.calling import ELSEWHERE, LOCAL
 
 

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from couchmend.errors import BadRequest, TooLarge
-from couchmend.replica.http_face.attachment_routes import stretch
 from couchmend.replica.http_face.bells import Bells
 from couchmend.replica.http_face.exchange import Inflater, Message, Request
 from couchmend.replica.http_face.paging import MAX_ROWS, PageSize
 from couchmend.replica.http_face.related_reader import RelatedReader
+from couchmend.replica.http_face.routes.attachment import stretch
 from couchmend.replica.http_face.uploads import Spool
 
 

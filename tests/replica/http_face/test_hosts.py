@@ -8,9 +8,9 @@ import pytest
 
 from couchmend.errors import UsageError
 from couchmend.replica.http_face.exchange import Receive, Scope, Send
-from couchmend.replica.http_face.hosts import check_listen, host_name, is_loopback
-from couchmend.replica.http_face.protect import protect
-from couchmend.replica.http_face.users import Users
+from couchmend.replica.http_face.guards.hosts import check_listen, host_name, is_loopback
+from couchmend.replica.http_face.guards.protect import protect
+from couchmend.replica.http_face.guards.users import Users
 from couchmend.settings import ReplicaServer
 from tests.replica.http_face.calling import CHEAP, Client, whoami
 

@@ -15,8 +15,8 @@ import urllib3
 import uvicorn
 
 from couchmend.replica.http_face.exchange import Message, Receive, Scope, Send
-from couchmend.replica.http_face.protect import protect
-from couchmend.replica.http_face.users import Users
+from couchmend.replica.http_face.guards.protect import protect
+from couchmend.replica.http_face.guards.users import Users
 from couchmend.settings import ReplicaServer
 from tests.replica.http_face.calling import CHEAP, whoami
 

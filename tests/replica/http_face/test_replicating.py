@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from couchmend.replica.http_face.users import Users
+from couchmend.replica.http_face.guards.users import Users
 from tests.replica.http_face.serving import Client, served
 
 

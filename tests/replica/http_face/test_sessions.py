@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from couchmend.errors import BadRequest, UsageError
-from couchmend.replica.http_face.protect import protect
-from couchmend.replica.http_face.sessions import KEY_FILE, Key, Session, Sessions
-from couchmend.replica.http_face.users import Users
+from couchmend.replica.http_face.guards.protect import protect
+from couchmend.replica.http_face.guards.sessions import KEY_FILE, Key, Session, Sessions
+from couchmend.replica.http_face.guards.users import Users
 from couchmend.settings import ReplicaServer
 from tests.replica.http_face.calling import CHEAP, Client, whoami
 

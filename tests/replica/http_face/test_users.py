@@ -15,7 +15,7 @@ import argon2
 import pytest
 
 from couchmend.errors import NotFound, PreconditionFailed, Unavailable, UsageError
-from couchmend.replica.http_face.users import USERS_FILE, Users
+from couchmend.replica.http_face.guards.users import USERS_FILE, Users
 from tests.replica.http_face.calling import CHEAP
 
 
@@ -229,7 +229,7 @@ def test_threads_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     script = (
         "import sys, argon2\n"
-        "from couchmend.replica.http_face.users import Users\n"
+        "from couchmend.replica.http_face.guards.users import Users\n"
         "cheap = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)\n"
         "users = Users(sys.argv[1], hasher=cheap)\n"
         "for n in range(20): users.add(f'{sys.argv[2]}{n}', 'x')\n"

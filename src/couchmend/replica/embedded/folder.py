@@ -159,6 +159,10 @@ def is_database_name(name: str) -> bool:
 
 def check_database_name(name: str) -> None:
     """Raises `BadRequest`, as CouchDB words it, for a name that it does not allow."""
+    if _NAME.fullmatch(name) and not is_database_name(name):
+        raise BadRequest(
+            f"At least one path segment of `{name}` is too long.", error="database_name_too_long"
+        )
     if not is_database_name(name):
         raise BadRequest(
             f"Name: '{name}'. Only lowercase characters (a-z), digits (0-9), and any of the"

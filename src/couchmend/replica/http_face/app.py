@@ -9,14 +9,6 @@ import traceback
 
 from couchmend.errors import DatabaseNotFound, ReplicaError, Unavailable, Unsupported
 from couchmend.replica.embedded import Folder
-from couchmend.replica.http_face.access import (
-    require_db_admin,
-    require_db_maintainer,
-    require_db_member,
-    require_server_admin,
-    require_signed_in,
-)
-from couchmend.replica.http_face.asgi import App
 from couchmend.replica.http_face.calls import Action, Answer, Call, Right
 from couchmend.replica.http_face.delivery import Delivery
 from couchmend.replica.http_face.exchange import (
@@ -31,8 +23,16 @@ from couchmend.replica.http_face.exchange import (
     error_reply,
     json_reply,
 )
-from couchmend.replica.http_face.protect import protect
-from couchmend.replica.http_face.routing import Route, route
+from couchmend.replica.http_face.guards.access import (
+    require_db_admin,
+    require_db_maintainer,
+    require_db_member,
+    require_server_admin,
+    require_signed_in,
+)
+from couchmend.replica.http_face.guards.asgi import App
+from couchmend.replica.http_face.guards.protect import protect
+from couchmend.replica.http_face.routes.routing import Route, route
 from couchmend.replica.http_face.site import Site
 from couchmend.settings import ReplicaServer
 

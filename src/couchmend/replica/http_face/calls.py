@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 from couchmend.core.document import DESIGN, JSON, Doc, loads
 from couchmend.errors import BadRequest
 from couchmend.replica.embedded import EmbeddedReplica
-from couchmend.replica.http_face.access import Actor, require_db_admin
 from couchmend.replica.http_face.exchange import Reply, Request, Stream
 from couchmend.replica.http_face.feeds import Feed
+from couchmend.replica.http_face.guards.access import Actor, require_db_admin
 from couchmend.replica.http_face.site import Site
 
 Answer: TypeAlias = Reply | Stream | Feed

@@ -21,14 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from couchmend.errors import BadRequest, UsageError
-from couchmend.replica.http_face.private_files import (
+from couchmend.replica.http_face.guards.private_files import (
     Stamp,
     one_writer,
     read_private,
     stamp,
     write_private,
 )
-from couchmend.replica.http_face.users import User, Users
+from couchmend.replica.http_face.guards.users import User, Users
 
 COOKIE = "AuthSession"
 KEY_FILE = ".couchmend-session-key"

@@ -18,8 +18,8 @@ import anyio
 import anyio.to_thread
 
 from couchmend.errors import Forbidden, Unauthorized, Unavailable
-from couchmend.replica.http_face.throttle import Throttle, Who, network_of
-from couchmend.replica.http_face.users import MAX_PASSWORD_BYTES, User, Users
+from couchmend.replica.http_face.guards.throttle import Throttle, Who, network_of
+from couchmend.replica.http_face.guards.users import MAX_PASSWORD_BYTES, User, Users
 
 WRONG = "Name or password is incorrect."
 LOCKED = "Account is temporarily locked due to multiple authentication failures"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from couchmend.replica.http_face.asgi import App
-from couchmend.replica.http_face.authentication import Authentication
-from couchmend.replica.http_face.cors import CrossOrigin
-from couchmend.replica.http_face.credentials import Credentials
 from couchmend.replica.http_face.exchange import Receive, Scope, Send
-from couchmend.replica.http_face.hosts import KnownHosts, check_listen
-from couchmend.replica.http_face.session_endpoint import SessionEndpoint
-from couchmend.replica.http_face.sessions import Sessions
-from couchmend.replica.http_face.users import Users
+from couchmend.replica.http_face.guards.asgi import App
+from couchmend.replica.http_face.guards.authentication import Authentication
+from couchmend.replica.http_face.guards.cors import CrossOrigin
+from couchmend.replica.http_face.guards.credentials import Credentials
+from couchmend.replica.http_face.guards.hosts import KnownHosts, check_listen
+from couchmend.replica.http_face.guards.session_endpoint import SessionEndpoint
+from couchmend.replica.http_face.guards.sessions import Sessions
+from couchmend.replica.http_face.guards.users import Users
 from couchmend.settings import ReplicaServer
 
 

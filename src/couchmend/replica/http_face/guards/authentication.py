@@ -13,14 +13,21 @@ import binascii
 import logging
 
 from couchmend.errors import BadRequest, CouchmendError, ReplicaError, Unauthorized
-from couchmend.replica.http_face.access import ADMIN, Actor
-from couchmend.replica.http_face.asgi import App, deliver, header, headers_named, is_https, peer
-from couchmend.replica.http_face.cors import Page
-from couchmend.replica.http_face.credentials import WRONG, Credentials
 from couchmend.replica.http_face.exchange import Message, Receive, Scope, Send, error_reply
-from couchmend.replica.http_face.hosts import host_name, is_loopback
-from couchmend.replica.http_face.sessions import COOKIE, Session, Sessions
-from couchmend.replica.http_face.users import User
+from couchmend.replica.http_face.guards.access import ADMIN, Actor
+from couchmend.replica.http_face.guards.asgi import (
+    App,
+    deliver,
+    header,
+    headers_named,
+    is_https,
+    peer,
+)
+from couchmend.replica.http_face.guards.cors import Page
+from couchmend.replica.http_face.guards.credentials import WRONG, Credentials
+from couchmend.replica.http_face.guards.hosts import host_name, is_loopback
+from couchmend.replica.http_face.guards.sessions import COOKIE, Session, Sessions
+from couchmend.replica.http_face.guards.users import User
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from enum import Enum
 
 from couchmend.errors import Forbidden
-from couchmend.replica.http_face.asgi import App, deliver, header
 from couchmend.replica.http_face.exchange import (
     Headers,
     Message,
@@ -22,6 +21,7 @@ from couchmend.replica.http_face.exchange import (
     Send,
     error_reply,
 )
+from couchmend.replica.http_face.guards.asgi import App, deliver, header
 
 MAX_AGE_SECONDS = 600
 METHODS = "COPY, DELETE, GET, HEAD, OPTIONS, POST, PUT"

@@ -8,7 +8,6 @@ from couchmend.core.document import check_id
 from couchmend.errors import BadRequest, Conflict, NotFound
 from couchmend.replica.base import Attachment
 from couchmend.replica.http_face.calls import Action, Answer, Call, Endpoint
-from couchmend.replica.http_face.document_routes import check_readable, header_rev
 from couchmend.replica.http_face.exchange import (
     FRESH,
     Headers,
@@ -20,6 +19,7 @@ from couchmend.replica.http_face.exchange import (
 )
 from couchmend.replica.http_face.multipart import new_boundary, safe_content_type
 from couchmend.replica.http_face.parameters import revision
+from couchmend.replica.http_face.routes.document import check_readable, header_rev
 from couchmend.replica.http_face.uploads import Upload, take_attachment
 
 MAX_RANGES = 9

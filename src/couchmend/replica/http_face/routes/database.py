@@ -7,7 +7,6 @@ import logging
 from couchmend.core.document import DESIGN, JSON, Doc
 from couchmend.errors import BadRequest, Unsupported
 from couchmend.replica.base import DatabaseInfo
-from couchmend.replica.http_face.access import check_security
 from couchmend.replica.http_face.calls import (
     Action,
     Answer,
@@ -17,8 +16,9 @@ from couchmend.replica.http_face.calls import (
     take_json,
     take_typed_json,
 )
-from couchmend.replica.http_face.document_routes import POST_DOCUMENT
 from couchmend.replica.http_face.exchange import json_reply
+from couchmend.replica.http_face.guards.access import check_security
+from couchmend.replica.http_face.routes.document import POST_DOCUMENT
 
 logger = logging.getLogger(__name__)
 

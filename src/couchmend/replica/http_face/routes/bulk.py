@@ -10,7 +10,6 @@ from couchmend.core.document import DESIGN, JSON, LOCAL, Doc, check_id, dumps
 from couchmend.errors import BadRequest, ReplicaError
 from couchmend.replica.base import BulkGetRow, Found, Include, Missing, Refused, Written
 from couchmend.replica.embedded import EmbeddedReplica
-from couchmend.replica.http_face.access import design_refusal
 from couchmend.replica.http_face.calls import (
     Action,
     Answer,
@@ -20,10 +19,11 @@ from couchmend.replica.http_face.calls import (
     take_typed_json,
 )
 from couchmend.replica.http_face.exchange import Stream, json_reply
-from couchmend.replica.http_face.local_routes import LOCAL_GONE
+from couchmend.replica.http_face.guards.access import design_refusal
 from couchmend.replica.http_face.multipart import MixedWriter
 from couchmend.replica.http_face.paging import PageSize
 from couchmend.replica.http_face.parameters import include_of, revision, revisions
+from couchmend.replica.http_face.routes.local import LOCAL_GONE
 
 
 def bulk_docs(call: Call) -> Answer:

@@ -15,7 +15,6 @@ from couchmend.replica.http_face.calls import (
     Right,
     take_typed_json,
 )
-from couchmend.replica.http_face.database_routes import info_json, not_offered
 from couchmend.replica.http_face.exchange import (
     JSON_TYPE,
     Reply,
@@ -23,6 +22,7 @@ from couchmend.replica.http_face.exchange import (
     json_reply,
 )
 from couchmend.replica.http_face.parameters import decoded, is_within, listing
+from couchmend.replica.http_face.routes.database import info_json, not_offered
 
 COUCHDB_VERSION = "3.5.0"
 """The release whose behaviour this server has; clients look at its first number."""

@@ -19,8 +19,8 @@ from typing import Any
 import argon2
 
 from couchmend.errors import NotFound, PreconditionFailed, UsageError
-from couchmend.replica.http_face.access import ADMIN
-from couchmend.replica.http_face.private_files import (
+from couchmend.replica.http_face.guards.access import ADMIN
+from couchmend.replica.http_face.guards.private_files import (
     Stamp,
     one_writer,
     read_private,

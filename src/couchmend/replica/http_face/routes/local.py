@@ -8,7 +8,9 @@ import hashlib
 from couchmend.core.document import LOCAL, Doc, dumps
 from couchmend.errors import NotFound
 from couchmend.replica.http_face.calls import Action, Answer, Call, Endpoint, take_json
-from couchmend.replica.http_face.document_routes import (
+from couchmend.replica.http_face.exchange import json_reply, not_modified, quoted
+from couchmend.replica.http_face.parameters import document_options
+from couchmend.replica.http_face.routes.document import (
     ALLOWED,
     body_of,
     copy,
@@ -16,8 +18,6 @@ from couchmend.replica.http_face.document_routes import (
     settle_rev,
     write,
 )
-from couchmend.replica.http_face.exchange import json_reply, not_modified, quoted
-from couchmend.replica.http_face.parameters import document_options
 
 LOCAL_GONE = "0-0"
 """What CouchDB calls the revision of a local document that is deleted."""

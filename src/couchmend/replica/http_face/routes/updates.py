@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from couchmend.core.document import Doc, dumps
 from couchmend.replica.http_face.calls import Action, Answer, Call, Endpoint, Right
-from couchmend.replica.http_face.changes_routes import feed_options
 from couchmend.replica.http_face.exchange import Stream
 from couchmend.replica.http_face.feeds import Feed, Row, Taken
 from couchmend.replica.http_face.news import News
 from couchmend.replica.http_face.parameters import whole_number
+from couchmend.replica.http_face.routes.changes import feed_options
 
 
 class _Updates:

@@ -9,9 +9,6 @@ from urllib.parse import parse_qsl, quote
 
 from couchmend.core.document import JSON, Doc, loads
 from couchmend.errors import BadRequest, ReplicaError, Unauthorized
-from couchmend.replica.http_face.access import Actor
-from couchmend.replica.http_face.asgi import App, deliver, is_https, peer
-from couchmend.replica.http_face.credentials import Credentials
 from couchmend.replica.http_face.exchange import (
     ClientGoneError,
     Headers,
@@ -25,7 +22,10 @@ from couchmend.replica.http_face.exchange import (
     error_reply,
     json_reply,
 )
-from couchmend.replica.http_face.sessions import Sessions
+from couchmend.replica.http_face.guards.access import Actor
+from couchmend.replica.http_face.guards.asgi import App, deliver, is_https, peer
+from couchmend.replica.http_face.guards.credentials import Credentials
+from couchmend.replica.http_face.guards.sessions import Sessions
 
 PATH = "/_session"
 ALLOWED = "GET,HEAD,POST,DELETE"

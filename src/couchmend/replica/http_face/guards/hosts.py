@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable
 
 from couchmend.errors import BadRequest, UsageError
-from couchmend.replica.http_face.asgi import App, deliver, headers_named
 from couchmend.replica.http_face.exchange import Receive, Scope, Send, error_reply
+from couchmend.replica.http_face.guards.asgi import App, deliver, headers_named
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:/?#@\s]+)(?::[0-9]{0,5})?", re.IGNORECASE)
 

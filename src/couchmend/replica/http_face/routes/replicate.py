@@ -35,7 +35,7 @@ from couchmend.replica.http_face.calls import (
     take_typed_json,
 )
 from couchmend.replica.http_face.exchange import json_reply
-from couchmend.replica.http_face.hosts import is_loopback
+from couchmend.replica.http_face.guards.hosts import is_loopback
 from couchmend.replica.replicate import Progress, Summary, replicate
 
 REPLICATION_ID_VERSION = 4

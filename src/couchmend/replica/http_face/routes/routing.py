@@ -10,33 +10,33 @@ from typing import NamedTuple
 
 from couchmend.core.document import DESIGN, LOCAL
 from couchmend.errors import BadRequest, NotFound
-from couchmend.replica.http_face import (
-    attachment_routes,
-    bulk_routes,
-    changes_routes,
-    database_routes,
-    design_routes,
-    document_routes,
-    listing_routes,
-    local_routes,
-    mango_routes,
-    replicate_routes,
-    server_routes,
-    updates_routes,
-)
 from couchmend.replica.http_face.calls import Endpoint
+from couchmend.replica.http_face.routes import (
+    attachment,
+    bulk,
+    changes,
+    design,
+    document,
+    listing,
+    local,
+    mango,
+    replicate,
+    server,
+    updates,
+)
+from couchmend.replica.http_face.routes import database as database_routes
 
 _SERVER = {
-    **server_routes.ENDPOINTS,
-    "_db_updates": updates_routes.ENDPOINT,
-    "_replicate": replicate_routes.ENDPOINT,
+    **server.ENDPOINTS,
+    "_db_updates": updates.ENDPOINT,
+    "_replicate": replicate.ENDPOINT,
 }
 _DATABASE = {
     **database_routes.ENDPOINTS,
-    **bulk_routes.ENDPOINTS,
-    **listing_routes.ENDPOINTS,
-    **mango_routes.ENDPOINTS,
-    "_changes": changes_routes.ENDPOINT,
+    **bulk.ENDPOINTS,
+    **listing.ENDPOINTS,
+    **mango.ENDPOINTS,
+    "_changes": changes.ENDPOINT,
 }
 
 
@@ -53,10 +53,10 @@ class Route(NamedTuple):
 def route(segments: tuple[str, ...]) -> Route:
     """Find the endpoint for a path."""
     if not segments:
-        return Route(server_routes.WELCOME)
+        return Route(server.WELCOME)
     first = segments[0]
-    if first in server_routes.BELOW:
-        return Route(server_routes.BELOW[first])
+    if first in server.BELOW:
+        return Route(server.BELOW[first])
     if first in _SERVER and len(segments) == 1:
         return Route(_SERVER[first])
     return _in_database(first, segments[1:])
@@ -71,7 +71,7 @@ def _in_database(database: str, rest: tuple[str, ...]) -> Route:
         case ("_compact", ddoc, *_):
             return Route(database_routes.COMPACT_VIEWS, database, (ddoc,))
         case (("_all_docs" | "_design_docs") as name, "queries"):
-            return Route(listing_routes.QUERIES[name], database)
+            return Route(listing.QUERIES[name], database)
         case ("_index", *parts):
             return _index(database, parts)
         case ("_partition", *_):
@@ -88,36 +88,36 @@ def _in_database(database: str, rest: tuple[str, ...]) -> Route:
 def _index(database: str, parts: list[str]) -> Route:
     match parts:
         case ["_bulk_delete"]:
-            return Route(mango_routes.INDEXES, database)
+            return Route(mango.INDEXES, database)
         case ["_design", ddoc, kind, name] | [ddoc, kind, name]:
-            return Route(mango_routes.ONE_INDEX, database, (ddoc, kind, name))
-    return Route(mango_routes.INDEX, database, problem=NotFound("missing"))
+            return Route(mango.ONE_INDEX, database, (ddoc, kind, name))
+    return Route(mango.INDEX, database, problem=NotFound("missing"))
 
 
 def _local(database: str, parts: list[str]) -> Route:
     match parts:
         case [name]:
-            return Route(local_routes.LOCAL_DOCUMENT, database, (LOCAL + name,))
+            return Route(local.LOCAL_DOCUMENT, database, (LOCAL + name,))
         case []:
             problem = BadRequest("Invalid _local document id.")
         case _:
             problem = BadRequest("_local documents do not accept attachments.")
-    return Route(local_routes.LOCAL_DOCUMENT, database, problem=problem)
+    return Route(local.LOCAL_DOCUMENT, database, problem=problem)
 
 
 def _design(database: str, name: str, parts: list[str]) -> Route:
     if not parts:
-        return Route(document_routes.DOCUMENT, database, (DESIGN + name,))
-    if parts[0] in design_routes.FUNCTIONS:
-        return Route(design_routes.FUNCTION, database, (name, parts[0]))
-    return Route(attachment_routes.ENDPOINT, database, (DESIGN + name, "/".join(parts)))
+        return Route(document.DOCUMENT, database, (DESIGN + name,))
+    if parts[0] in design.FUNCTIONS:
+        return Route(design.FUNCTION, database, (name, parts[0]))
+    return Route(attachment.ENDPOINT, database, (DESIGN + name, "/".join(parts)))
 
 
 def _document(database: str, id: str, parts: list[str]) -> Route:
     if parts:
-        return Route(attachment_routes.ENDPOINT, database, (id, "/".join(parts)))
+        return Route(attachment.ENDPOINT, database, (id, "/".join(parts)))
     if id.startswith(LOCAL):
-        return Route(local_routes.LOCAL_DOCUMENT, database, (id,))
+        return Route(local.LOCAL_DOCUMENT, database, (id,))
     if id.startswith(DESIGN):
-        return Route(document_routes.ENCODED_DESIGN, database, (id,))
-    return Route(document_routes.DOCUMENT, database, (id,))
+        return Route(document.ENCODED_DESIGN, database, (id,))
+    return Route(document.DOCUMENT, database, (id,))

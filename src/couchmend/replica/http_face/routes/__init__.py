@@ -1,0 +1,1 @@
+"""What each address answers, and which address a path names."""
