@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,12 +150,15 @@ class _Bench:
     def _new(self) -> EmbeddedReplica:
         return EmbeddedReplica.open(self._path())
 
-    def _reopened(self, docs: Iterable[Doc]) -> EmbeddedReplica:
+    @contextmanager
+    def _reopened(self, docs: Iterable[Doc]) -> Iterator[EmbeddedReplica]:
         """A database with these revisions, with nothing of it in memory yet."""
         path = self._path()
         with EmbeddedReplica.open(path) as replica:
             self._write(replica, docs, new_edits=False)
-        return EmbeddedReplica.open(path)
+        with EmbeddedReplica.open(path) as replica:
+            yield replica
+        path.unlink()  # one of a million documents is large
 
     def _write(self, replica: Replica, docs: Iterable[Doc], *, new_edits: bool) -> None:
         left = iter(docs)

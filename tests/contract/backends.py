@@ -29,6 +29,9 @@ WITH_SERVER = AVAILABLE[1:]
 class Backend(ABC):
     """One implementation, with room for many databases."""
 
+    compacts_by_itself = False
+    """Whether bodies of inner revisions may be gone at any moment."""
+
     @abstractmethod
     @contextmanager
     def replica(self) -> Iterator[Replica]:
@@ -87,6 +90,8 @@ class Served(Backend):
 
 class CouchDB(Backend):
     """A real one."""
+
+    compacts_by_itself = True
 
     def __init__(self, url: str) -> None:
         self._server = CouchServer(url)

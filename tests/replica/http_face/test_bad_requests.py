@@ -204,12 +204,16 @@ def test_an_id_that_is_too_long(client: Client, db: str) -> None:
     assert client.put(f"{db}/{'x' * 4097}", {}).is_error(400, "illegal_docid")
 
 
-@pytest.mark.parametrize("name", ["Bad", "9a", "a b", "a.b", "..", "%2e%2e%2fx", "a" * 300, "é"])
+@pytest.mark.parametrize("name", ["Bad", "9a", "a b", "a.b", "..", "%2e%2e%2fx", "é"])
 def test_bad_database_names(client: Client, folder: Any, name: str) -> None:
     refused = client.put("/" + name.replace("é", "%C3%A9").replace(" ", "%20"))
     assert refused.is_error(400, "illegal_database_name")
     assert client.get("/" + name.replace("é", "%C3%A9").replace(" ", "%20")).status == 404
     assert not list(folder.path.parent.glob("x*"))
+
+
+def test_a_database_name_that_is_too_long(client: Client) -> None:
+    assert client.put("/" + "a" * 239).is_error(400, "database_name_too_long")
 
 
 @pytest.mark.parametrize("data", ["not base64!", "aGVsbG8", "====", 5, None, ["a"], {"x": 1}])
