@@ -19,7 +19,8 @@ OURS_SYNC = (
 )
 PEERS_SYNC = (
     "PouchDB never asks LevelDB to sync (its batches go to leveldown without `sync`, which is"
-    " false by default): what it has answered can be lost when the machine fails."
+    " false by default).  LevelDB syncs its tables when it compacts; what was answered just"
+    " before can be lost when the machine fails."
 )
 
 

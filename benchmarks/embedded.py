@@ -142,7 +142,8 @@ class _Bench:
         with self._reopened(conflicted(documents(size.many), every)) as many:
             ours, fewer = in_turns(size.rounds, lambda: _find(many, conflicts), few)
         what = _finding(conflicts, size.many)
-        note = f"couchmend beside itself: {conflicts // size.conflicts} times the conflicts"
+        times = size.many // size.documents, conflicts // size.conflicts
+        note = "couchmend beside itself: {} × the documents, {} × the conflicts".format(*times)
         return Row(GROUP, what, Kind.GROWTH, limit, ours, beside, fewer, note=note)
 
     # --- both sides' databases

@@ -38,8 +38,10 @@ class Report:
     def _lines(self) -> Iterator[str]:
         yield "# How fast"
         yield ""
-        yield "Made by `make bench`.  Both sides ran in turns in one run; figures are medians,"
-        yield "in brackets the least and the largest figure of single rounds."
+        rounds = sorted({len(row.ours) for row in self.rows})
+        yield "Made by `make bench`.  Both sides ran in turns in one run; figures are medians of"
+        yield f"{' or '.join(map(str, rounds))} rounds, in brackets the least and the largest of"
+        yield "single rounds.  Rows without a target are for information."
         for group, rows in groupby(self.rows, key=lambda row: row.group):
             yield from ("", f"## {group[:1].upper()}{group[1:]}", "")
             yield "| | couchmend | beside | | figure | must reach | |"
