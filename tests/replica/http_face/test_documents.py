@@ -110,7 +110,8 @@ def test_etags(client: Client, db: str) -> None:
 
 def test_latest_and_meta_and_losers(client: Client, db: str) -> None:
     _conflict(client, db)
-    assert client.get(f"{db}/x?rev=2-bbbb&latest=true").json["_rev"] == "2-cccc"
+    assert client.get(f"{db}/x?rev=2-bbbb&latest=true").json["_rev"] == "2-bbbb"
+    assert client.get(f"{db}/x?rev=1-aaaa&latest=true").json["_rev"] == "2-cccc"
     assert "_conflicts" not in client.get(f"{db}/x?rev=2-bbbb&meta=true").json
     meta = client.get(f"{db}/x?meta=true").json
     assert (meta["_conflicts"], len(meta["_revs_info"])) == (["2-bbbb"], 2)

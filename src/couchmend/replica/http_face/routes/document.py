@@ -67,10 +67,9 @@ def _read(call: Call, id: str, options: DocumentOptions, *, as_parts: bool) -> D
     include = options.include
     if as_parts:
         include = _without_content(include)
-    # CouchDB shows the winner when `latest` is asked for, whatever `rev` says.
-    rev = None if options.latest else options.rev
+    rev = options.rev
     try:
-        return call.replica.get(id, rev=rev, **include)
+        return call.replica.get(id, rev=rev, latest=options.latest, **include)
     except NotFound as problem:
         if rev is None and options.deleted and problem.reason == "deleted":
             return _deleted_winner(call, id, include)
