@@ -22,6 +22,10 @@ PEERS_SYNC = (
     " false by default).  LevelDB syncs its tables when it compacts; what was answered just"
     " before can be lost when the machine fails."
 )
+NOT_QUIET = (
+    "**The machine was not quiet**; see what others took meanwhile.  The ratios still compare"
+    " like with like; the rates are too low."
+)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -52,12 +56,12 @@ def run(groups: list[str], *, tiny: bool) -> Report:
     rows = [row for group in groups for row in GROUPS[group](tiny=tiny)]
     remarks = [OURS_SYNC, PEERS_SYNC]
     others = company.others()
-    if others is not None and others > QUIET:
-        remarks.insert(
-            0,
-            f"**The machine was not quiet**: other programs used {others:.1f} processors on"
-            " average.  The ratios still compare like with like; the rates are too low.",
+    if others is not None:
+        described["others meanwhile"] = (
+            f"{others:.2f} processors on average, for other programs and other machines of the host"
         )
+        if others > QUIET:
+            remarks.insert(0, NOT_QUIET)
     if tiny:
         remarks.insert(0, "**A tiny run**: it shows that everything runs, its figures nothing.")
     return Report(rows, described, versions, remarks)
