@@ -28,6 +28,8 @@ MAX_DEPTH = 500
 """Levels of lists and objects in one document; deeper ones are refused."""
 
 DESIGN = "_design/"
+BEYOND_DESIGN = "_design0"
+"""The least id after all that begin with `_design/`."""
 LOCAL = "_local/"
 
 IGNORED_MEMBERS = frozenset({"_revs_info", "_local_seq", "_conflicts", "_deleted_conflicts"})

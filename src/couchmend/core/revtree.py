@@ -267,8 +267,14 @@ class RevTree:
             yield step
             step = self._nodes[step].parent
 
+    def depth(self, rev: Rev) -> int:
+        """How many revisions are known from `rev` up to its root."""
+        return sum(1 for _ in self.ancestry(rev))
+
     def leaves_from(self, rev: Rev) -> list[Leaf]:
         """The leaves that descend from `rev`, or `rev` itself, in tree order."""
+        if self.is_leaf(rev):
+            return [Leaf(rev, self.is_deleted(rev))]
         return [leaf for leaf in self.leaves_in_tree_order() if rev in self.ancestry(leaf.rev)]
 
     def common_ancestor(self, one: Rev, other: Rev) -> Rev | None:

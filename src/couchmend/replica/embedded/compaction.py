@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from couchmend.core.revtree import Rev
 from couchmend.replica.embedded.connections import Connections
-from couchmend.replica.embedded.records import RECORD, Record, encode_tree, find_records, read_state
+from couchmend.replica.embedded.records import (
+    RECORD,
+    UPDATE_DOCUMENT,
+    Record,
+    find_records,
+    read_state,
+    tree_columns,
+)
 from couchmend.replica.embedded.writing import forget
 
 DOCUMENTS_A_STEP = 500
@@ -110,15 +117,10 @@ def purge(
         if not len(tree):
             connection.execute("DELETE FROM documents WHERE key = ?", (record.key,))
             continue
-        left = tree.leaves()
-        live += not left[0].deleted
-        dead += left[0].deleted
-        connection.execute(
-            "UPDATE documents SET seq = ?, winner = ?, deleted = ?, leaves = ?, live_leaves = ?,"
-            " tree = ? WHERE key = ?",
-            (seq, str(left[0].rev), left[0].deleted, len(left),
-             sum(not leaf.deleted for leaf in left), encode_tree(tree), record.key),
-        )  # fmt: skip
+        columns = tree_columns(tree)
+        live += not columns[1]
+        dead += columns[1]
+        connection.execute(UPDATE_DOCUMENT, (seq, *columns, record.key))
     connection.execute(
         "UPDATE state SET update_seq = ?, purge_seq = purge_seq + ?, live = live + ?,"
         " deleted = deleted + ?",

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self, Unpack
 
-from couchmend.core.document import DESIGN, JSON, Doc, check, check_id, dumps, loads
+from couchmend.core.document import JSON, LOCAL, Doc, check_id, dumps_checked, loads
 from couchmend.errors import BadRequest, NotFound, Unavailable
 from couchmend.replica.base import (
     AllDocsPage,
@@ -51,7 +51,7 @@ from couchmend.replica.embedded.connections import Connections
 from couchmend.replica.embedded.drafts import drafts_of
 from couchmend.replica.embedded.limits import Limits
 from couchmend.replica.embedded.notification import Notifier, Wake
-from couchmend.replica.embedded.records import format_seq, read_state
+from couchmend.replica.embedded.records import design_bodies, format_seq, read_state
 from couchmend.replica.embedded.writing import Batch
 
 MEMORY = ":memory:"
@@ -170,6 +170,12 @@ class EmbeddedReplica(Replica):
             notices=notices,
         )
 
+    def state_tag(self) -> str:
+        """Changes with every write of a document and every purge; cheaper than `info`."""
+        with self._connections.read() as connection:
+            state = read_state(connection)
+        return f"{state.instance} {state.update_seq} {state.purge_seq}"
+
     def security(self) -> Doc:
         with self._connections.read() as connection:
             (text,) = connection.execute("SELECT security FROM state").fetchone()
@@ -177,9 +183,9 @@ class EmbeddedReplica(Replica):
         return security
 
     def set_security(self, security: Mapping[str, JSON]) -> None:
-        check(dict(security))
+        text = dumps_checked(dict(security))
         with self._connections.write() as connection:
-            connection.execute("UPDATE state SET security = ?", (dumps(dict(security)),))
+            connection.execute("UPDATE state SET security = ?", (text,))
 
     def revs_limit(self) -> int:
         with self._connections.read() as connection:
@@ -337,7 +343,7 @@ class EmbeddedReplica(Replica):
             return local.get(connection, name)
 
     def put_local(self, name: str, doc: Mapping[str, JSON]) -> str:
-        (row,) = self.bulk_docs([{**doc, "_id": f"_local/{name}"}])
+        (row,) = self.bulk_docs([{**doc, "_id": LOCAL + name}])
         return str(row.rev)
 
     def delete_local(self, name: str) -> None:
@@ -367,15 +373,7 @@ class EmbeddedReplica(Replica):
 
 
 def _notices(connection: sqlite3.Connection) -> tuple[str, ...]:
-    unenforced = [
-        id
-        for id, body in connection.execute(
-            "SELECT id, body FROM documents JOIN revisions"
-            " ON document = key AND rev = winner WHERE deleted = 0 AND id >= ? AND id < ?",
-            (DESIGN, "_design0"),
-        )
-        if b'"validate_doc_update"' in body
-    ]
+    unenforced = [id for id, body in design_bodies(connection) if b'"validate_doc_update"' in body]
     return tuple(
         f"the validation function of {id} is stored but not enforced: JavaScript is not run here"
         for id in unenforced

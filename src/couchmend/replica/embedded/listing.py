@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from couchmend.core.document import DESIGN
+from couchmend.core.document import BEYOND_DESIGN, DESIGN
 from couchmend.errors import NotFound
 from couchmend.replica.base import AllDocsPage, AllDocsQuery, AllDocsRow
 from couchmend.replica.embedded import reading
 from couchmend.replica.embedded.records import RECORD, Record, find_records, read_state
-
-_BEYOND_DESIGN = "_design0"  # the least id after all that begin with `_design/`
 
 
 def all_docs(connection: sqlite3.Connection, query: AllDocsQuery) -> AllDocsPage:
@@ -18,7 +16,7 @@ def all_docs(connection: sqlite3.Connection, query: AllDocsQuery) -> AllDocsPage
     state = read_state(connection)
     total = state.live
     if query.design:
-        total = _count(connection, "id >= ? AND id < ?", (DESIGN, _BEYOND_DESIGN))
+        total = _count(connection, "id >= ? AND id < ?", (DESIGN, BEYOND_DESIGN))
     if query.keys is not None:
         keys = query.keys[::-1] if query.descending else query.keys
         keys = keys[query.skip :]
@@ -50,7 +48,7 @@ def _range(query: AllDocsQuery) -> tuple[str, tuple[str, ...]]:
     if query.design is not None:
         inside = "(id >= ? AND id < ?)"
         conditions.append(inside if query.design else f"NOT {inside}")
-        values += [DESIGN, _BEYOND_DESIGN]
+        values += [DESIGN, BEYOND_DESIGN]
     return " AND ".join(conditions), tuple(values)
 
 
@@ -58,7 +56,7 @@ def _before(connection: sqlite3.Connection, query: AllDocsQuery) -> int:
     """How many documents lie before the range, in its direction."""
     start = query.startkey
     if start is None and query.design:
-        start = _BEYOND_DESIGN if query.descending else DESIGN
+        start = BEYOND_DESIGN if query.descending else DESIGN
     if start is None:
         return 0
     return _count(connection, f"id {'>' if query.descending else '<'} ?", (start,))

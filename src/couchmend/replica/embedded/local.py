@@ -9,6 +9,9 @@ from couchmend.core.document import LOCAL, Doc, loads
 from couchmend.core.revtree import Rev
 from couchmend.errors import BadRequest, NotFound
 
+GONE = "0-0"
+"""What CouchDB calls the revision of a local document that is deleted."""
+
 
 def put(connection: sqlite3.Connection, name: str, body: bytes, given: Sequence[Rev] = ()) -> str:
     """Store it whatever was there; its revision counts on from the one that was given."""

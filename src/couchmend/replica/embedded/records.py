@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
 
+from couchmend.core.document import BEYOND_DESIGN, DESIGN
 from couchmend.core.revtree import Rev, RevTree
 from couchmend.errors import BadRequest
 
@@ -76,6 +77,20 @@ def decode_tree(text: bytes | None, winner: str, deleted: bool) -> RevTree:
             flags[place] = True
         paths.append(([Rev(newest - i, digest) for i, digest in enumerate(hashes)], flags))
     return RevTree.from_paths(paths)
+
+
+UPDATE_DOCUMENT = (
+    "UPDATE documents SET seq = ?, winner = ?, deleted = ?, leaves = ?, live_leaves = ?, tree = ?"
+    " WHERE key = ?"
+)
+"""Takes a sequence, the columns of `tree_columns`, and a key."""
+
+
+def tree_columns(tree: RevTree) -> tuple[str, bool, int, int, bytes | None]:
+    """The columns `winner`, `deleted`, `leaves`, `live_leaves` and `tree` of a document."""
+    leaves = tree.leaves()
+    live = sum(not leaf.deleted for leaf in leaves)
+    return str(leaves[0].rev), leaves[0].deleted, len(leaves), live, encode_tree(tree)
 
 
 def encode_attachments(attachments: Sequence[StoredAttachment]) -> bytes | None:
@@ -147,6 +162,15 @@ def find_revision(connection: sqlite3.Connection, key: int, rev: str) -> StoredR
         "SELECT body, attachments FROM revisions WHERE document = ? AND rev = ?", (key, rev)
     ).fetchone()
     return None if row is None else StoredRevision(*row)
+
+
+def design_bodies(connection: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:
+    """The design documents that are not deleted, by id, each with its body's JSON."""
+    yield from connection.execute(
+        "SELECT id, body FROM documents JOIN revisions ON document = key AND rev = winner"
+        " WHERE deleted = 0 AND id >= ? AND id < ? ORDER BY id",
+        (DESIGN, BEYOND_DESIGN),
+    )
 
 
 class State(NamedTuple):

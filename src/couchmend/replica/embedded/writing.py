@@ -15,30 +15,36 @@ from couchmend.replica.embedded import local
 from couchmend.replica.embedded.attachments import Content, hashed, resolve, store
 from couchmend.replica.embedded.drafts import Draft
 from couchmend.replica.embedded.records import (
+    UPDATE_DOCUMENT,
     Record,
     State,
     StoredAttachment,
     encode_attachments,
-    encode_tree,
     find_records,
     find_revision,
     read_state,
+    tree_columns,
 )
 
 
 class _Entry:
-    """One document of a batch: as it was, and as it will be."""
+    """One document of a batch: as it was, and as it will be.
 
-    __slots__ = ("bodies", "changed", "deleted", "key", "record", "tree", "winner")
+    `only` is its winner and whether that is deleted, while no more of it was needed; a
+    `tree`, once there, tells instead.  `bodies` are those that the batch brings, by revision;
+    `forgotten` are the revisions that the limit pushes out.
+    """
+
+    __slots__ = ("bodies", "changed", "forgotten", "key", "only", "record", "tree")
 
     def __init__(self, key: int, record: Record | None, winner: str, deleted: bool) -> None:
         self.key = key
         self.record = record
-        self.winner = winner
-        self.deleted = deleted
+        self.only = winner, deleted
         self.tree: RevTree | None = None
         self.changed = False
         self.bodies: dict[str, tuple[bytes, tuple[StoredAttachment, ...]]] = {}
+        self.forgotten: list[Rev] = []
 
     def revtree(self) -> RevTree:
         """The tree, decoded when it is first needed."""
@@ -46,8 +52,28 @@ class _Entry:
             if self.record is not None:
                 self.tree = self.record.revtree()
             else:
-                self.tree = RevTree.of([((Rev.parse(self.winner),), self.deleted)])
+                winner, deleted = self.only
+                self.tree = RevTree.of([((Rev.parse(winner),), deleted)])
         return self.tree
+
+    def winner(self) -> tuple[str, bool]:
+        """The winner as it is now, and whether it is deleted."""
+        if self.tree is None:
+            return self.only
+        leaf = self.tree.winner()
+        return str(leaf.rev), leaf.deleted
+
+    def stem(self, limit: int) -> None:
+        """Keep as many revisions of each branch as the limit allows."""
+        if self.tree is not None:
+            self.forgotten += self.tree.stem(limit)
+
+    def columns(self) -> tuple[str, bool, int, int, bytes | None]:
+        """What `records.tree_columns` tells."""
+        if self.tree is None:
+            winner, deleted = self.only
+            return winner, deleted, 1, int(not deleted), None
+        return tree_columns(self.tree)
 
 
 class Batch:
@@ -72,9 +98,7 @@ class Batch:
         (self._last_key,) = connection.execute(
             "SELECT coalesce(max(key), 0) FROM documents"
         ).fetchone()
-        self._bodies: list[tuple[int, str, bytes, bytes | None]] = []
         self._contents: dict[str, Content] = {}
-        self._forgotten: list[tuple[int, str]] = []
 
     def edit(self) -> list[Written | Refused]:
         """Extend leaves; one row a draft, in order."""
@@ -116,7 +140,7 @@ class Batch:
         if draft.deleted:
             with suppress(NotFound):
                 local.delete(self._connection, name)
-            return Written(draft.id, "0-0")
+            return Written(draft.id, local.GONE)
         return Written(draft.id, local.put(self._connection, name, draft.text, draft.chain[:1]))
 
     def _replicate(self, draft: Draft) -> Written | Refused:
@@ -140,12 +164,13 @@ class Batch:
             if parent is not None and not self._state.update_seq:
                 raise Conflict
             return parent
-        if entry.deleted and parent is None and not draft.deleted:
-            return Rev.parse(entry.winner)  # a document that is created again
-        if entry.deleted or parent is None:
+        winner, deleted = entry.winner()
+        if deleted and parent is None and not draft.deleted:
+            return Rev.parse(winner)  # a document that is created again
+        if deleted or parent is None:
             raise Conflict
         if entry.tree is None and (entry.record is None or entry.record.tree is None):
-            extends = str(parent) == entry.winner
+            extends = str(parent) == winner
         else:
             extends = entry.revtree().is_leaf(parent)
         if not extends:
@@ -169,28 +194,21 @@ class Batch:
             entry.changed = True
             if len(chain) > 1:
                 entry.tree = RevTree.of([(chain, draft.deleted)])
-        elif only_extend or rev != entry.winner or entry.tree is not None:
-            tree = entry.revtree()
-            outcome = tree.insert(chain, deleted=draft.deleted)
+        elif only_extend or entry.tree is not None or rev != entry.only[0]:
+            outcome = entry.revtree().insert(chain, deleted=draft.deleted)
             if only_extend and outcome is not Inserted.NEW_LEAF:
                 # An edit that was made before: its revision is in the tree already.
                 return False
             entry.changed = entry.changed or outcome is not Inserted.NOTHING
-            winner = tree.winner()
-            entry.winner, entry.deleted = str(winner.rev), winner.deleted
-        if entry.tree is not None:
-            self._stem(entry)
+        limit = self._state.revs_limit
+        if entry.tree is not None and len(entry.tree) > limit < entry.tree.depth(chain[0]):
+            # At once, because the next chain of the batch may branch off what goes now.
+            entry.stem(limit)
         for item in draft.given or ():
             if item.content is not None:
                 self._contents[item.content.digest] = item.content
-        entry.bodies[rev] = (draft.text, kept)
-        self._bodies.append((entry.key, rev, draft.text, encode_attachments(kept)))
+        entry.bodies.setdefault(rev, (draft.text, kept))
         return True
-
-    def _stem(self, entry: _Entry) -> None:
-        limit = self._state.revs_limit
-        if entry.tree is not None and len(entry.tree) > limit:
-            self._forgotten += [(entry.key, str(rev)) for rev in entry.tree.stem(limit)]
 
     # --- attachments and validation
 
@@ -261,33 +279,31 @@ class Batch:
         connection = self._connection
         seq = self._state.update_seq
         new, changed = [], []
+        forgotten: list[tuple[int, str]] = []
         live = dead = 0
         for id, entry in self._entries.items():
             if not entry.changed:
                 continue
             seq += 1
-            record = entry.record
-            row = (seq, entry.winner, entry.deleted, *_shape(entry))
-            if record is None:
-                new.append((entry.key, id, *row))
+            entry.stem(self._state.revs_limit)
+            forgotten += [(entry.key, str(rev)) for rev in entry.forgotten]
+            columns = entry.columns()
+            if entry.record is None:
+                new.append((entry.key, id, seq, *columns))
             else:
-                changed.append((*row, entry.key))
-                live -= not record.deleted
-                dead -= record.deleted
-            live += not entry.deleted
-            dead += entry.deleted
+                changed.append((seq, *columns, entry.key))
+                live -= not entry.record.deleted
+                dead -= entry.record.deleted
+            live += not columns[1]
+            dead += columns[1]
         connection.executemany(
             "INSERT INTO documents (key, id, seq, winner, deleted, leaves, live_leaves, tree)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             new,
         )
-        connection.executemany(
-            "UPDATE documents SET seq = ?, winner = ?, deleted = ?, leaves = ?, live_leaves = ?,"
-            " tree = ? WHERE key = ?",
-            changed,
-        )
+        connection.executemany(UPDATE_DOCUMENT, changed)
         added_bytes = self._store_bodies()
-        forget(connection, self._forgotten)
+        forget(connection, forgotten)
         connection.execute(
             "UPDATE state SET update_seq = ?, live = live + ?, deleted = deleted + ?,"
             " external_bytes = external_bytes + ?",
@@ -296,21 +312,21 @@ class Batch:
         return seq != self._state.update_seq
 
     def _store_bodies(self) -> int:
+        """Store what is not stored yet; returns the bytes of what the batch brought."""
         insert = (
             "INSERT OR IGNORE INTO revisions (document, rev, body, attachments) VALUES (?, ?, ?, ?)"
         )
-        if not self._contents and all(row[3] is None for row in self._bodies):
-            self._connection.executemany(insert, self._bodies)
-        else:
-            kept = {
-                (entry.key, rev): attachments
-                for entry in self._entries.values()
-                for rev, (_, attachments) in entry.bodies.items()
-            }
-            for row in self._bodies:
-                if self._connection.execute(insert, row).rowcount:
-                    store(self._connection, row[0], row[1], kept[row[:2]], self._contents)
-        return sum(len(row[2]) for row in self._bodies)
+        plain, size = [], 0
+        for entry in self._entries.values():
+            for rev, (text, kept) in entry.bodies.items():
+                size += len(text)
+                row = (entry.key, rev, text, encode_attachments(kept))
+                if not kept:
+                    plain.append(row)
+                elif self._connection.execute(insert, row).rowcount:
+                    store(self._connection, entry.key, rev, kept, self._contents)
+        self._connection.executemany(insert, plain)
+        return size
 
 
 def forget(connection: sqlite3.Connection, revisions: Iterable[tuple[int, str]]) -> None:
@@ -320,11 +336,3 @@ def forget(connection: sqlite3.Connection, revisions: Iterable[tuple[int, str]])
         return
     connection.executemany("DELETE FROM revisions WHERE document = ? AND rev = ?", rows)
     connection.executemany("DELETE FROM blob_uses WHERE document = ? AND rev = ?", rows)
-
-
-def _shape(entry: _Entry) -> tuple[int, int, bytes | None]:
-    """The columns `leaves`, `live_leaves` and `tree`."""
-    if entry.tree is None:
-        return 1, int(not entry.deleted), None
-    leaves = entry.tree.leaves()
-    return len(leaves), sum(not leaf.deleted for leaf in leaves), encode_tree(entry.tree)

@@ -9,14 +9,14 @@ from functools import cached_property
 from typing import Final
 
 from couchmend.core.collation import ORDER_VERSION
-from couchmend.core.document import DESIGN, JSON, Doc, dumps, loads
+from couchmend.core.document import JSON, Doc, dumps, loads
 from couchmend.core.fields import Path, parse_field
 from couchmend.core.selector import Selector
 from couchmend.errors import BadRequest
 from couchmend.replica.base import Index
+from couchmend.replica.embedded.records import design_bodies
 
 LANGUAGE = "query"
-BEYOND_DESIGN = "_design0"  # the least id after all that begin with `_design/`
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,7 @@ class Definition:
 
     def as_json(self) -> Doc:
         """What `_explain` tells of it."""
-        shown: Doc = {"ddoc": self.ddoc, "name": self.name}
-        if self.is_special:
-            shown["type"] = "special"
-        else:
-            shown |= {"type": "json", "partitioned": False}
-        shown["def"] = {"fields": [{name: direction} for name, direction in self.fields]}
-        if self.partial_filter is not None:
-            shown["def"]["partial_filter_selector"] = self.partial_filter
-        return shown
+        return self.as_index().as_json()
 
 
 ALL_DOCS: Final = Definition(None, "_all_docs", (("_id", "asc"),))
@@ -97,13 +89,8 @@ def definitions_of(ddoc: Doc) -> list[Definition]:
 
 def read_definitions(connection: sqlite3.Connection) -> list[Definition]:
     """All indexes of a database, the special one first, then by design document and name."""
-    rows = connection.execute(
-        "SELECT id, body FROM documents JOIN revisions ON document = key AND rev = winner"
-        " WHERE deleted = 0 AND id >= ? AND id < ? ORDER BY id",
-        (DESIGN, BEYOND_DESIGN),
-    )
     definitions = [ALL_DOCS]
-    for id, body in rows:
+    for id, body in design_bodies(connection):
         if b'"query"' in body:
             definitions += definitions_of({"_id": id, **loads(body)})
     return definitions

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from couchmend.core.collation import ARRAY, HIGHEST, sort_key
-from couchmend.core.document import DESIGN, Doc
+from couchmend.core.document import BEYOND_DESIGN, DESIGN, Doc
 from couchmend.core.fields import project
 from couchmend.core.selector_ranges import LAST, Limit, Range
 from couchmend.replica.base import FoundPage, Index, Query
 from couchmend.replica.embedded.connections import Connections
-from couchmend.replica.embedded.mango.definitions import BEYOND_DESIGN, read_definitions
+from couchmend.replica.embedded.mango.definitions import read_definitions
 from couchmend.replica.embedded.mango.explaining import covers, explanation
 from couchmend.replica.embedded.mango.planning import Plan, Ranked, end_key, plan, start_key
 from couchmend.replica.embedded.mango.requests import (
