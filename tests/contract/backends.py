@@ -68,30 +68,8 @@ class Files(Backend):
             assert self._folder.open(replica.name).check() == []
 
 
-class Served(Backend):
-    """Embedded, served by the HTTP face and spoken to by the HTTP client."""
-
-    def __init__(self, folder: Folder, url: str) -> None:
-        self._folder = folder
-        self._server = CouchServer(url)
-
-    def server(self) -> Server:
-        return self._server
-
-    @contextmanager
-    def replica(self) -> Iterator[Replica]:
-        with _new_database(self._server) as replica:
-            yield replica
-            assert self._folder.open(replica.name).check() == []
-
-    def close(self) -> None:
-        self._server.close()
-
-
-class CouchDB(Backend):
-    """A real one."""
-
-    compacts_by_itself = True
+class OverHttp(Backend):
+    """Spoken to by the HTTP client."""
 
     def __init__(self, url: str) -> None:
         self._server = CouchServer(url)
@@ -106,6 +84,26 @@ class CouchDB(Backend):
 
     def close(self) -> None:
         self._server.close()
+
+
+class Served(OverHttp):
+    """Embedded, served by the HTTP face."""
+
+    def __init__(self, folder: Folder, url: str) -> None:
+        super().__init__(url)
+        self._folder = folder
+
+    @contextmanager
+    def replica(self) -> Iterator[Replica]:
+        with super().replica() as replica:
+            yield replica
+            assert self._folder.open(replica.name).check() == []
+
+
+class CouchDB(OverHttp):
+    """A real one."""
+
+    compacts_by_itself = True
 
 
 @contextmanager

@@ -85,16 +85,6 @@ def changes(replica: Replica, query: ChangesQuery, *, follow: bool) -> Iterator[
         query = replace(query, since=page.last_seq)
 
 
-def change_as_json(row: ChangeRow) -> Doc:
-    """A change as CouchDB's feed shows it."""
-    shown: Doc = {"seq": row.seq, "id": row.id, "changes": [{"rev": rev} for rev in row.revs]}
-    if row.deleted:
-        shown["deleted"] = True
-    if row.doc is not None:
-        shown["doc"] = row.doc
-    return shown
-
-
 def info_as_json(told: DatabaseInfo, replica: Replica) -> Doc:
     """What is known of a database, in the words of CouchDB's `GET /db`."""
     return {

@@ -155,7 +155,7 @@ def changes(
     query = ChangesQuery(since=since, limit=limit, style=style, include_docs=include_docs)
     with open_database(database) as replica:
         for row in reading.changes(replica, query, follow=follow):
-            output.line(reading.change_as_json(row))
+            output.line(row.as_json())
             if follow:
                 sys.stdout.flush()
 

@@ -131,6 +131,15 @@ class ChangeRow:
     deleted: bool
     doc: Doc | None = None
 
+    def as_json(self) -> Doc:
+        """The row as CouchDB's feed shows it."""
+        shown: Doc = {"seq": self.seq, "id": self.id, "changes": [{"rev": r} for r in self.revs]}
+        if self.deleted:
+            shown["deleted"] = True
+        if self.doc is not None:
+            shown["doc"] = self.doc
+        return shown
+
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
@@ -226,6 +235,16 @@ class Index:
     type: str
     fields: tuple[tuple[str, str], ...]
     partial_filter_selector: Mapping[str, JSON] | None = None
+
+    def as_json(self) -> Doc:
+        """The index as CouchDB lists it."""
+        shown: Doc = {"ddoc": self.ddoc, "name": self.name, "type": self.type}
+        if self.type != "special":
+            shown["partitioned"] = False
+        shown["def"] = {"fields": [{name: order} for name, order in self.fields]}
+        if self.partial_filter_selector:
+            shown["def"]["partial_filter_selector"] = self.partial_filter_selector
+        return shown
 
 
 @dataclass(frozen=True, slots=True)

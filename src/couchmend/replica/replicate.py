@@ -29,7 +29,7 @@ from couchmend.replica.base import ChangeRow, ChangesQuery, Found, Refused, Repl
 CHANGES_A_BATCH = 1000
 BYTES_A_WRITE = 32 << 20
 CHECKPOINT_SECONDS = 5.0
-_VERSION = 4
+ID_VERSION = 4
 _HISTORY = 50
 
 
@@ -246,7 +246,7 @@ class _Session:
             document = {
                 "session_id": self._session_id,
                 "source_last_seq": summary.last_seq,
-                "replication_id_version": _VERSION,
+                "replication_id_version": ID_VERSION,
                 "history": [entry, *history][:_HISTORY],
             }
             if "_rev" in before:

@@ -40,6 +40,14 @@ def count_in(replica: EmbeddedReplica, who: str) -> None:
                 continue
 
 
+def count_in_threads(replica: EmbeddedReplica) -> None:
+    threads = [threading.Thread(target=count_in, args=(replica, f"t{n}")) for n in range(WORKERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+
 def holds(path: Path) -> None:
     with EmbeddedReplica.open(path) as replica:
         doc = replica.get("counter", conflicts=True)
@@ -68,26 +76,14 @@ def test_processes_do_not_lose_each_others_edits(path: Path) -> None:
 def test_threads_do_not_lose_each_others_edits(path: Path) -> None:
     with EmbeddedReplica.open(path) as replica:
         replica.put({"_id": "counter", "n": 0})
-        threads = [
-            threading.Thread(target=count_in, args=(replica, f"t{n}")) for n in range(WORKERS)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
+        count_in_threads(replica)
     holds(path)
 
 
 def test_threads_share_a_database_in_memory() -> None:
     with EmbeddedReplica.open(":memory:") as replica:
         replica.put({"_id": "counter", "n": 0})
-        threads = [
-            threading.Thread(target=count_in, args=(replica, f"t{n}")) for n in range(WORKERS)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
+        count_in_threads(replica)
         assert replica.get("counter")["n"] == WORKERS * EDITS
 
 

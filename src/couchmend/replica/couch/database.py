@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self, Unpack
 
-from couchmend.core.document import JSON, Doc, check, dumps
+from couchmend.core.document import JSON, Doc, dumps, dumps_checked
 from couchmend.errors import BadRequest
 from couchmend.replica.base import (
     AllDocsPage,
@@ -104,8 +104,7 @@ class CouchReplica(Replica):
         return self._connection.answer("GET", "_security").json_object
 
     def set_security(self, security: Mapping[str, JSON]) -> None:
-        check(dict(security))
-        self._connection.answer("PUT", "_security", body=dumps(dict(security)))
+        self._connection.answer("PUT", "_security", body=dumps_checked(dict(security)))
 
     def revs_limit(self) -> int:
         answer = self._connection.answer("GET", "_revs_limit")

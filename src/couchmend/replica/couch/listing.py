@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from couchmend.core.document import DESIGN, JSON, LOCAL, Doc, check, dumps
+from couchmend.core.document import DESIGN, JSON, LOCAL, Doc, dumps, dumps_checked
 from couchmend.replica.base import AllDocsPage, AllDocsQuery, AllDocsRow
 from couchmend.replica.couch.address import document_path
 from couchmend.replica.couch.answers import Answer
@@ -78,9 +78,8 @@ def get_local(connection: Connection, name: str) -> Doc:
 def put_local(connection: Connection, name: str, doc: Mapping[str, JSON]) -> str:
     """See `Replica.put_local`."""
     id = LOCAL + name
-    whole = {**doc, "_id": id}
-    check(whole)
-    answer = connection.answer("PUT", document_path(id), body=dumps(whole))
+    body = dumps_checked({**doc, "_id": id})
+    answer = connection.answer("PUT", document_path(id), body=body)
     return answer.text(answer.json, "rev")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 
-from couchmend.core.document import JSON, check, dumps
+from couchmend.core.document import JSON, dumps, dumps_checked
 from couchmend.errors import BadRequest
 from couchmend.replica.base import Refused, RevsDiff, Written
 from couchmend.replica.couch.answers import Answer
@@ -63,8 +63,7 @@ def _text(doc: Mapping[str, JSON]) -> bytes:
     whole = dict(doc)
     if whole.get("_attachments"):
         whole["_attachments"] = inlined(whole["_attachments"])
-    check(whole)  # the codec by itself would write NaN as null
-    return dumps(whole)
+    return dumps_checked(whole)
 
 
 def _edited(answer: Answer, docs: Sequence[Mapping[str, JSON]]) -> list[Written | Refused]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from couchmend.core.document import check_id
-from couchmend.errors import BadRequest, Conflict, NotFound
+from couchmend.errors import Conflict, NotFound
 from couchmend.replica.base import Attachment
+from couchmend.replica.embedded.attachments import check_name
 from couchmend.replica.http_face.calls import Action, Answer, Call, Endpoint
 from couchmend.replica.http_face.exchange import (
     FRESH,
@@ -157,12 +158,6 @@ def _check_parent(call: Call, id: str, rev: str | None) -> None:
             call.replica.get(id, rev=rev)
         except NotFound as problem:
             raise Conflict("missing_rev", error="not_found", target=id) from problem
-
-
-def check_name(name: str) -> None:
-    """Hold that an attachment may be called so; raises `BadRequest`."""
-    if name.startswith("_"):
-        raise BadRequest(f"Attachment name '{name}' starts with prohibited character '_'")
 
 
 ENDPOINT = Endpoint(

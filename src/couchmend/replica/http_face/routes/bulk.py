@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from couchmend.core.document import DESIGN, JSON, LOCAL, Doc, check_id, dumps
+from couchmend.core.document import DESIGN, JSON, Doc, check_id, dumps
 from couchmend.errors import BadRequest, ReplicaError
 from couchmend.replica.base import BulkGetRow, Found, Include, Missing, Refused, Written
 from couchmend.replica.embedded import EmbeddedReplica
@@ -23,7 +23,6 @@ from couchmend.replica.http_face.guards.access import design_refusal
 from couchmend.replica.http_face.multipart import MixedWriter
 from couchmend.replica.http_face.paging import PageSize
 from couchmend.replica.http_face.parameters import include_of, revision, revisions
-from couchmend.replica.http_face.routes.local import LOCAL_GONE
 
 
 def bulk_docs(call: Call) -> Answer:
@@ -44,10 +43,6 @@ def bulk_docs(call: Call) -> Answer:
         call.site.warn_about(call.replica, again=True)
     accepted = any(isinstance(row, Written) and row.accepted for row in rows)
     shown = [outcome(row, with_rev=not new_edits) for row in rows]
-    if new_edits:
-        for doc, row in zip(docs, shown, strict=True):
-            if row["id"].startswith(LOCAL) and doc.get("_deleted") is True:
-                row["rev"] = LOCAL_GONE
     return json_reply(shown, 202 if accepted else 201)
 
 

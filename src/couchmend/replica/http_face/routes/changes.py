@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from couchmend.core.document import DESIGN, JSON, Doc, dumps
 from couchmend.core.selector import Selector
 from couchmend.errors import BadRequest, NotFound, Unsupported
-from couchmend.replica.base import ChangeRow, ChangesQuery, Include, Style
+from couchmend.replica.base import ChangesQuery, Include, Style
 from couchmend.replica.embedded import EmbeddedReplica
 from couchmend.replica.http_face.calls import Action, Answer, Call, Endpoint, take_typed_json
 from couchmend.replica.http_face.exchange import Stream, not_modified, quoted
@@ -195,9 +195,9 @@ def _live(call: Call, options: FeedOptions, form: Form) -> Feed:
 
 
 def _etag(replica: EmbeddedReplica) -> bytes:
-    info = replica.info()
-    text = f"{replica.instance_id} {info.update_seq} {info.purge_seq}"
-    return quoted(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest().upper())
+    return quoted(
+        hashlib.md5(replica.state_tag().encode(), usedforsecurity=False).hexdigest().upper()
+    )
 
 
 def _rows(source: _Changes) -> Iterator[bytes]:
@@ -234,7 +234,7 @@ class _Changes:
         # What lies beyond is told once, at the end, and costs time to count.
         named = query.doc_ids is not None
         page = self._replica.changes(replace(query, pending=named or limit == self._left))
-        rows = [Row(row.seq, dumps(_shown(row))) for row in page.rows]
+        rows = [Row(row.seq, dumps(row.as_json())) for row in page.rows]
         self._size.learn(len(rows), sum(len(row.text) for row in rows))
         if self._left is not None:
             self._left -= len(rows)
@@ -257,15 +257,6 @@ class _Changes:
     def closing(self) -> Doc:
         """Where to go on, and how much lies there."""
         return {"last_seq": self._last_seq, "pending": self._pending}
-
-
-def _shown(row: ChangeRow) -> Doc:
-    shown: Doc = {"seq": row.seq, "id": row.id, "changes": [{"rev": rev} for rev in row.revs]}
-    if row.deleted:
-        shown["deleted"] = True
-    if row.doc is not None:
-        shown["doc"] = row.doc
-    return shown
 
 
 ENDPOINT = Endpoint(

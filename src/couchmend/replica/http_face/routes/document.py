@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from couchmend.core.document import DESIGN, LOCAL, Doc, check_id
+from couchmend.core.revtree import Leaf, Rev
 from couchmend.errors import BadRequest, NotFound
 from couchmend.replica.base import Found, Include, Missing, Refused, Written, error_of
 from couchmend.replica.http_face.calls import (
@@ -89,12 +90,7 @@ def _deleted_winner(call: Call, id: str, include: Include) -> Doc:
     found = [leaf.doc for leaf in call.replica.open_revs(id, **include) if isinstance(leaf, Found)]
     if not found:
         raise NotFound("missing", target=id)
-    return max(found, key=lambda doc: _precedence(doc["_rev"]))
-
-
-def _precedence(rev: str) -> tuple[int, str]:
-    generation, _, hash = rev.partition("-")
-    return int(generation), hash
+    return max(found, key=lambda doc: Leaf(Rev.parse(doc["_rev"]), deleted=True).precedence)
 
 
 # --- several revisions at once

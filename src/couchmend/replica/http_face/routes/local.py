@@ -7,6 +7,7 @@ import hashlib
 
 from couchmend.core.document import LOCAL, Doc, dumps
 from couchmend.errors import NotFound
+from couchmend.replica.embedded.local import GONE
 from couchmend.replica.http_face.calls import Action, Answer, Call, Endpoint, take_json
 from couchmend.replica.http_face.exchange import json_reply, not_modified, quoted
 from couchmend.replica.http_face.parameters import document_options
@@ -18,9 +19,6 @@ from couchmend.replica.http_face.routes.document import (
     settle_rev,
     write,
 )
-
-LOCAL_GONE = "0-0"
-"""What CouchDB calls the revision of a local document that is deleted."""
 
 
 def get_local(call: Call) -> Answer:
@@ -44,23 +42,20 @@ def put_local(call: Call) -> Answer:
     doc = body_of(call)
     doc["_id"] = id
     settle_rev(call, doc, call.query.get("rev"))
-    deleted = doc.get("_deleted") is True
     rev = write(call, doc)
-    if deleted:
-        rev = LOCAL_GONE
     headers = [
         (b"etag", _local_etag(doc, rev)),
         (b"location", call.request.url_of(call.name, id)),
     ]
-    return json_reply({"ok": True, "id": id, "rev": rev}, 200 if deleted else 201, headers)
+    return json_reply({"ok": True, "id": id, "rev": rev}, 200 if rev == GONE else 201, headers)
 
 
 def delete_local(call: Call) -> Answer:
     """`DELETE /db/_local/name`"""
     (id,) = call.args
     call.replica.delete_local(id.removeprefix(LOCAL))
-    headers = [(b"etag", _local_etag({}, LOCAL_GONE))]
-    return json_reply({"ok": True, "id": id, "rev": LOCAL_GONE}, headers=headers)
+    headers = [(b"etag", _local_etag({}, GONE))]
+    return json_reply({"ok": True, "id": id, "rev": GONE}, headers=headers)
 
 
 def _local_etag(doc: Doc, rev: str) -> bytes:

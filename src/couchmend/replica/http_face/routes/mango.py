@@ -5,7 +5,7 @@ from __future__ import annotations
 from couchmend.core.document import DESIGN, JSON, Doc
 from couchmend.core.erlang_text import erlang_text
 from couchmend.errors import BadRequest, NotFound
-from couchmend.replica.base import Index, Query
+from couchmend.replica.base import Query
 from couchmend.replica.http_face.calls import (
     Action,
     Answer,
@@ -100,7 +100,7 @@ def list_indexes(call: Call) -> Answer:
     limit, skip = (_page_number(call, name) for name in ("limit", "skip"))
     if limit == 0:
         raise _bad_page()
-    indexes = [index_json(index) for index in call.replica.indexes()]
+    indexes = [index.as_json() for index in call.replica.indexes()]
     start = skip or 0
     end = None if limit is None else start + limit
     return json_reply({"total_rows": len(indexes), "indexes": indexes[start:end]})
@@ -117,17 +117,6 @@ def _page_number(call: Call, name: str) -> int | None:
 
 def _bad_page() -> BadRequest:
     return _refused("invalid_list_index_params", "Index parameter ranges: limit > 1, skip > 0")
-
-
-def index_json(index: Index) -> Doc:
-    """An index as CouchDB lists it."""
-    shown: Doc = {"ddoc": index.ddoc, "name": index.name, "type": index.type}
-    if index.type != "special":
-        shown["partitioned"] = False
-    shown["def"] = {"fields": [{name: order} for name, order in index.fields]}
-    if index.partial_filter_selector:
-        shown["def"]["partial_filter_selector"] = index.partial_filter_selector
-    return shown
 
 
 def create_index(call: Call) -> Answer:

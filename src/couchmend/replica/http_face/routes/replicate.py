@@ -36,9 +36,8 @@ from couchmend.replica.http_face.calls import (
 )
 from couchmend.replica.http_face.exchange import json_reply
 from couchmend.replica.http_face.guards.hosts import is_loopback
-from couchmend.replica.replicate import Progress, Summary, replicate
+from couchmend.replica.replicate import ID_VERSION, Progress, Summary, replicate
 
-REPLICATION_ID_VERSION = 4
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -221,7 +220,7 @@ def _told(summary: Summary) -> Doc:
         **unchanged,
         "session_id": summary.session_id,
         "source_last_seq": summary.last_seq,
-        "replication_id_version": REPLICATION_ID_VERSION,
+        "replication_id_version": ID_VERSION,
         "history": [summary.history_entry()],
     }
 
