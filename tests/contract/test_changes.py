@@ -6,6 +6,8 @@ what it documents, a count of what lies beyond: neither is taken for more here.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from couchmend.errors import BadRequest
@@ -193,3 +195,28 @@ def test_many_changes(replica: Replica) -> None:
         since = page.last_seq
     assert len(seen) == 1200
     assert page.pending == 0
+
+
+def test_all_pages_together_are_the_feed(replica: Replica) -> None:
+    replica.bulk_docs([{"_id": f"d{n:02}"} for n in range(25)])
+    query = ChangesQuery(style="all_docs")
+    whole = replica.changes(query)
+    pages = list(replica.change_pages(query, rows=10))
+    assert [len(page.rows) for page in pages if page.rows] == [10, 10, 5]
+    told = {(row.id, row.revs) for page in pages for row in page.rows}
+    assert told == {(row.id, row.revs) for row in whole.rows}
+    for page in pages[:-1]:
+        assert page.last_seq == page.rows[-1].seq
+    assert replica.changes(ChangesQuery(since=pages[-1].last_seq)).rows == ()
+    (limited,) = replica.change_pages(replace(query, limit=7), rows=10)
+    assert len({row.id for row in limited.rows}) == 7
+    end = [*replica.change_pages(replace(query, since=whole.last_seq))]
+    assert [page.rows for page in end] == [()]
+
+
+def test_pages_of_a_filtered_feed_end_where_the_feed_ends(replica: Replica) -> None:
+    replica.bulk_docs([{"_id": f"d{n:02}", "n": n} for n in range(25)])
+    query = ChangesQuery(selector={"n": {"$lt": 12}})
+    pages = list(replica.change_pages(query, rows=10))
+    assert {row.id for page in pages for row in page.rows} == {f"d{n:02}" for n in range(12)}
+    assert replica.changes(ChangesQuery(since=pages[-1].last_seq)).rows == ()

@@ -172,7 +172,7 @@ def test_bulk_get_answers_every_item_in_order(replica: Replica) -> None:
         ("y", None),
     ]
     left = chained(TREE, "2-bbbb", "1-aaaa", v="left")
-    rows = replica.bulk_get(wanted, revs=True)
+    rows = list(replica.bulk_get(wanted, revs=True))
     assert [row.id for row in rows] == [id for id, _ in wanted]
     assert rows[:7] == [
         BulkGetRow(TREE, (Found(left),)),
@@ -186,7 +186,7 @@ def test_bulk_get_answers_every_item_in_order(replica: Replica) -> None:
     (outcome,) = rows[7].outcomes
     assert isinstance(outcome, Found)
     assert outcome.doc["_id"] == "y"
-    assert replica.bulk_get([]) == []
+    assert list(replica.bulk_get([])) == []
 
 
 def test_bulk_get_without_a_revision_reads_all_leaves(replica: Replica) -> None:

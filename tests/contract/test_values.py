@@ -140,7 +140,7 @@ def test_any_string_can_be_an_id(replica: Replica, id: str) -> None:
     assert replica.all_docs(AllDocsQuery(startkey=id, endkey=id)).rows[0].rev == rev
     assert replica.changes(ChangesQuery(doc_ids=[id])).rows[0].revs == (rev,)
     found = Found({"_id": id, "_rev": rev, "v": 1})
-    assert replica.bulk_get([(id, rev)]) == [BulkGetRow(id, (found,))]
+    assert list(replica.bulk_get([(id, rev)])) == [BulkGetRow(id, (found,))]
     assert replica.open_revs(id) == [found]
     assert replica.open_revs(id, [rev]) == [found]
     assert replica.revs_diff({id: [rev]}) == {}

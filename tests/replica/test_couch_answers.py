@@ -43,7 +43,7 @@ def replicated(replica: CouchReplica) -> object:
 
 
 def bulk_get(replica: CouchReplica) -> object:
-    return replica.bulk_get([("a", "1-a"), ("b", None)])
+    return list(replica.bulk_get([("a", "1-a"), ("b", None)]))
 
 
 def revs_diff(replica: CouchReplica) -> object:
@@ -196,7 +196,7 @@ def test_purges_are_as_large_as_the_server_allows(
 @pytest.mark.parametrize(
     "call",
     [
-        lambda replica: replica.bulk_get([("a", None)], revs_info=True),
+        lambda replica: list(replica.bulk_get([("a", None)], revs_info=True)),
         lambda replica: replica.open_revs("a", local_seq=True),
         lambda replica: replica.get("a", rev="1-a", revs_info=True),
         lambda replica: replica.changes(ChangesQuery(include_docs=True, include={"revs": True})),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Literal, Self, TypedDict, Unpack
 
@@ -391,8 +391,11 @@ class Replica(ABC):
         *,
         latest: bool = False,
         **include: Unpack[Include],
-    ) -> list[BulkGetRow]:
-        """Many `(id, rev)` at once, one row each, in their order; without `rev` all leaves."""
+    ) -> Iterator[BulkGetRow]:
+        """Many `(id, rev)` at once, one row each, in their order; without `rev` all leaves.
+
+        Rows are read while they are consumed, not all from one moment, and never all held.
+        """
 
     @abstractmethod
     def all_docs(self, query: AllDocsQuery | None = None) -> AllDocsPage:
@@ -405,6 +408,22 @@ class Replica(ABC):
         Raises:
             BadRequest: `since` is no sequence of this database.
         """
+
+    def change_pages(self, query: ChangesQuery, rows: int = 1000) -> Iterator[ChangesPage]:
+        """All changes that `query` asks for, in pages of at most `rows`, never all held.
+
+        At least one page comes.  `pending` counts what lies beyond a page where that is known
+        while reading, and is 0 elsewhere; the last page's `last_seq` is where the feed ended.
+        """
+        left = query.limit
+        while True:
+            size = rows if left is None else min(rows, left)
+            page = self.changes(replace(query, limit=size))
+            yield page
+            left = None if left is None else left - len(page.rows)
+            if len(page.rows) < size or left == 0:
+                return
+            query = replace(query, since=page.last_seq)
 
     @abstractmethod
     def follow(

@@ -64,7 +64,7 @@ def test_a_file_with_torn_pages_is_damage_not_a_traceback(path: Path) -> None:
     with EmbeddedReplica.open(path) as replica:
         assert replica.check() != []
         with pytest.raises(Unavailable, match="damaged"):
-            replica.bulk_get([(f"d{n}", None) for n in range(500)])
+            list(replica.bulk_get([(f"d{n}", None) for n in range(500)]))
 
 
 def test_a_file_whose_first_pages_are_torn_does_not_open(path: Path) -> None:

@@ -147,7 +147,7 @@ class CouchReplica(Replica):
         *,
         latest: bool = False,
         **include: Unpack[Include],
-    ) -> list[BulkGetRow]:
+    ) -> Iterator[BulkGetRow]:
         return reading.bulk_get(self._connection, wanted, latest=latest, include=include)
 
     def all_docs(self, query: AllDocsQuery | None = None) -> AllDocsPage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from couchmend.core.document import JSON, Doc, dumps
 from couchmend.core.revtree import Leaf, Rev
@@ -76,12 +76,12 @@ def bulk_get(
     *,
     latest: bool,
     include: Include,
-) -> list[BulkGetRow]:
+) -> Iterator[BulkGetRow]:
     """See `Replica.bulk_get`."""
     _refuse_others(include, _TO_LEAVES)
     items = list(wanted)
     if not items:
-        return []
+        return
     params = _flags(include)
     if latest:
         params["latest"] = True
@@ -91,10 +91,8 @@ def bulk_get(
             doc["atts_since"] = list(include["atts_since"])
     answer = connection.answer("POST", "_bulk_get", params=params, body=dumps({"docs": docs}))
     rows = answer.rows("results", wanted=len(items))
-    return [
-        _bulk_get_row(answer, row, id, rev, latest=latest)
-        for row, (id, rev) in zip(rows, items, strict=True)
-    ]
+    for row, (id, rev) in zip(rows, items, strict=True):
+        yield _bulk_get_row(answer, row, id, rev, latest=latest)
 
 
 def params_for_winners(include: Include) -> dict[str, str | int | bool]:

@@ -55,6 +55,8 @@ from couchmend.replica.embedded.records import design_bodies, format_seq, read_s
 from couchmend.replica.embedded.writing import Batch
 
 MEMORY = ":memory:"
+
+_READ_AT_ONCE = 100
 DEFAULT_SECURITY: Doc = {"members": {"roles": ["_admin"]}, "admins": {"roles": ["_admin"]}}
 
 
@@ -245,9 +247,13 @@ class EmbeddedReplica(Replica):
         *,
         latest: bool = False,
         **include: Unpack[Include],
-    ) -> list[BulkGetRow]:
-        with self._connections.read() as connection:
-            return reading.bulk_get(connection, wanted, latest=latest, **include)
+    ) -> Iterator[BulkGetRow]:
+        items = list(wanted)
+        for start in range(0, len(items), _READ_AT_ONCE):
+            page = items[start : start + _READ_AT_ONCE]
+            with self._connections.read() as connection:
+                rows = reading.bulk_get(connection, page, latest=latest, **include)
+            yield from rows
 
     def all_docs(self, query: AllDocsQuery | None = None) -> AllDocsPage:
         with self._connections.read() as connection:

@@ -95,13 +95,12 @@ def open_revs(
 
 def bulk_get(
     connection: sqlite3.Connection,
-    wanted: Iterable[tuple[str, str | None]],
+    items: Sequence[tuple[str, str | None]],
     *,
     latest: bool = False,
     **include: Unpack[Include],
 ) -> list[BulkGetRow]:
-    """See `Replica.bulk_get`."""
-    items = list(wanted)
+    """See `Replica.bulk_get`; these at one moment."""
     winners = find_winners(connection, dict.fromkeys(id for id, _ in items))
     trees: dict[str, RevTree] = {}
     rows = []
