@@ -21,7 +21,7 @@ PYTEST := $(BIN)/python -m pytest
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long pytest lint format bench docs docs-serve generate requirements clean
+.PHONY: help demo test test-long pytest lint format bench bench-couchdb docs docs-serve generate requirements clean
 
 help: ## what can be made
 	@echo 'make …'
@@ -51,6 +51,10 @@ format: $(DEV) ## put the code into ruff's format
 bench: $(DEV) ## measure, and print a table
 	@if command -v npm >/dev/null; then npm ci --prefix benchmarks/peers; fi
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
+
+bench-couchdb: $(DEV) ## measure with a CouchDB (URL=http://name:password@host:port)
+	@if command -v npm >/dev/null; then npm ci --prefix benchmarks/peers; fi
+	$(BIN)/python -m benchmarks --couchdb $(URL) $(BENCH_OPTIONS)
 
 docs: $(DEV) ## build the documentation into site/; a warning fails
 	$(BIN)/python docs/generate.py --check

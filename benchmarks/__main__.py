@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from benchmarks import embedded, http_face, machine, startup
+from benchmarks import couchdb, embedded, http_face, machine, replication, startup
+from benchmarks.measuring import Row
 from benchmarks.report import Report
 
 HERE = Path(__file__).parent
@@ -34,9 +38,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="see only that everything runs")
     parser.add_argument("--only", choices=GROUPS, help="measure one group")
+    parser.add_argument(
+        "--couchdb", metavar="URL", help="measure client and replication with this server"
+    )
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write the results there")
     chosen = parser.parse_args(arguments)
-    report = run(list(GROUPS) if chosen.only is None else [chosen.only], tiny=chosen.tiny)
+    if chosen.couchdb is not None:
+        with_server = [couchdb.measure, replication.measure]
+        groups = [partial(measure, chosen.couchdb) for measure in with_server]
+        report = run(groups, [], tiny=chosen.tiny)
+        report = replace(report, versions={**report.versions, **couchdb.versions(chosen.couchdb)})
+    else:
+        names = list(GROUPS) if chosen.only is None else [chosen.only]
+        remarks = [OURS_SYNC, PEERS_SYNC]
+        report = run([GROUPS[name] for name in names], remarks, tiny=chosen.tiny)
     print(report.as_markdown())
     whole = not chosen.tiny and chosen.only is None
     folder = chosen.output or (HERE if whole else None)
@@ -44,17 +59,18 @@ def main(arguments: list[str] | None = None) -> None:
         print("Nothing was written: this was not the whole run, and no --output was given.")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "RESULTS.md").write_text(report.as_markdown())
+    suffix = "" if chosen.couchdb is None else "-couchdb"
+    (folder / f"RESULTS{suffix}.md").write_text(report.as_markdown())
     text = json.dumps(report.as_json(), ensure_ascii=False, indent=1)
-    (folder / "results.json").write_text(f"{text}\n")
+    (folder / f"results{suffix}.json").write_text(f"{text}\n")
 
 
-def run(groups: list[str], *, tiny: bool) -> Report:
-    """Measure these groups."""
+def run(groups: Iterable[Callable[..., list[Row]]], notes: Iterable[str], *, tiny: bool) -> Report:
+    """Measure these groups; the notes come after what is to be said of the run."""
     company = machine.Company()
     described, versions = machine.describe(), machine.versions()
-    rows = [row for group in groups for row in GROUPS[group](tiny=tiny)]
-    remarks = [OURS_SYNC, PEERS_SYNC]
+    rows = [row for group in groups for row in group(tiny=tiny)]
+    remarks = list(notes)
     others = company.others()
     if others is not None:
         described["others meanwhile"] = (

@@ -39,9 +39,9 @@ class Report:
         yield "# How fast"
         yield ""
         rounds = sorted({len(row.ours) for row in self.rows})
-        yield "Made by `make bench`.  Both sides ran in turns in one run; figures are medians of"
-        yield f"{' or '.join(map(str, rounds))} rounds, in brackets the least and the largest of"
-        yield "single rounds.  Rows without a target are for information."
+        yield "Made by `make bench` or `make bench-couchdb`.  Both sides ran in turns in one run;"
+        yield f"figures are medians of {' or '.join(map(str, rounds))} rounds, in brackets the"
+        yield "least and the largest of single rounds.  Rows without a target are for information."
         for group, rows in groupby(self.rows, key=lambda row: row.group):
             yield from ("", f"## {group[:1].upper()}{group[1:]}", "")
             yield "| | couchmend | beside | | figure | must reach | |"

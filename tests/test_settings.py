@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from couchmend.errors import UsageError
-from couchmend.settings import ReplicaServer, Settings, describe, load
+from couchmend.settings import ReplicaServer, Server, Settings, describe, describe_tables, load
 
 FILE = """\
 [replica_server]
@@ -235,3 +235,109 @@ def test_pydantic_is_not_imported_before_a_setting_is_given() -> None:
         [sys.executable, "-c", script], env=environment, cwd="/", check=False, timeout=60
     )
     assert run.returncode == 0
+
+
+# --- tables: [[servers]]
+
+SERVERS = """
+[replica]
+max_depth = 7
+
+[[servers]]
+url = "https://couch.example.org/"
+user = "ann"
+password_file = "secrets/password"
+max_requests_per_second = 5
+authentication = "cookie"
+
+[[servers]]
+url = "http://127.0.0.1:5984/couch"
+ca_file = "~/ca.pem"
+connections = 3
+"""
+
+
+def test_tables_are_read_in_order(here: Path) -> None:
+    (here / "couchmend.toml").write_text(SERVERS)
+    settings = load(environment={})
+    one, other = settings.servers
+    assert settings.replica.max_depth == 7
+    assert (one.url, one.user, one.authentication) == (
+        "https://couch.example.org",
+        "ann",
+        "cookie",
+    )
+    assert one.password_file == here / "secrets/password"  # beside the file that names it
+    assert one.max_requests_per_second == 5.0
+    assert one.read_timeout_seconds == 300.0
+    assert (other.url, other.connections) == ("http://127.0.0.1:5984/couch", 3)
+    assert other.ca_file == Path("~/ca.pem").expanduser()
+    named = load(environment={"COUCHMEND_CONFIG": str(here / "couchmend.toml")})
+    assert named.servers == settings.servers
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('pasword_file = "x"', "servers[1].pasword_file (did you mean password_file?)"),
+        ("xyz = 1", "servers[1].xyz ([[servers]] has url, user,"),
+        ('connections = "3"', "servers[1].connections = '3' is not allowed: it is a whole number"),
+        ("connections = 0", "servers[1].connections = 0 is not allowed: it is a whole number from"),
+        ("read_timeout_seconds = nan", "servers[1].read_timeout_seconds = nan is not allowed"),
+        ('authentication = "oauth"', 'it is "basic", "cookie" or "bearer"'),
+        ('token_file = ""', "servers[1].token_file = '' is not allowed: it is a path"),
+        ("user = 7", "servers[1].user = 7 is not allowed: it is a text"),
+    ],
+)
+def test_what_is_wrong_in_a_table_is_told_with_its_line(here: Path, line: str, told: str) -> None:
+    file = here / "couchmend.toml"
+    file.write_text(f'[[servers]]\nurl = "http://a"\n\n[[servers]]\nurl = "http://b"\n{line}\n')
+    with pytest.raises(UsageError) as refusal:
+        load(environment={})
+    assert told in refusal.value.message
+    assert f"{file.name}:6: " in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[[servers]]\nuser = 'ann'", "servers[0] has no url"),
+        ("[servers]\nurl = 'http://a'", "each entry begins with [[servers]]"),
+        ("servers = 3", "each entry begins with [[servers]]"),
+        ("servers = [1]", "each entry begins with [[servers]]"),
+        ("[[servers]]\nurl = 'couch.example.org'", "a server is http(s)://host"),
+        ("[[servers]]\nurl = 'http://a:99999'", "a server is http(s)://host"),
+        ("[[server]]\nurl = 'http://a'", "did you mean servers?"),
+    ],
+)
+def test_what_is_no_table(here: Path, text: str, told: str) -> None:
+    (here / "couchmend.toml").write_text(text)
+    with pytest.raises(UsageError) as refusal:
+        load(environment={})
+    assert told in refusal.value.message
+
+
+def test_a_password_has_no_place_in_the_file_and_is_not_shown(here: Path) -> None:
+    (here / "couchmend.toml").write_text("[[servers]]\nurl = 'http://ann:secret@host'\n")
+    with pytest.raises(UsageError) as refusal:
+        load(environment={})
+    assert "password_file" in refusal.value.message
+    assert "secret" not in str(refusal.value)
+
+
+def test_tables_stand_in_the_file_only(here: Path) -> None:
+    with pytest.raises(UsageError) as refusal:
+        load(environment={"COUCHMEND_SERVERS__URL": "http://a"})
+    assert "[[servers]]" in refusal.value.message
+
+
+def test_every_key_of_a_table_is_described(here: Path) -> None:
+    rows = {row.key: row for row in describe_tables()}
+    assert {key.partition(".")[2] for key in rows} == {
+        field.name for field in dataclasses.fields(Server)
+    }
+    for row in rows.values():
+        assert row.help.endswith(".")
+        assert row.type
+        assert row.env == ""
+    assert rows["servers.authentication"].type == '"basic", "cookie" or "bearer"'

@@ -9,11 +9,12 @@ const PouchDB = require('pouchdb');
 
 const open = new Map();
 
-function database(folder) {
-  if (!open.has(folder)) {
-    open.set(folder, new PouchDB(folder, { adapter: 'leveldb' }));
+// A folder of LevelDB, or the URL of a CouchDB's database.
+function database(place) {
+  if (!open.has(place)) {
+    open.set(place, new PouchDB(place, { adapter: place.startsWith('http') ? 'http' : 'leveldb' }));
   }
-  return open.get(folder);
+  return open.get(place);
 }
 
 async function timed(work) {

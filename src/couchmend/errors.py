@@ -36,7 +36,9 @@ class ReplicaError(CouchmendError):
     """What a database refused or failed at, in CouchDB's terms.
 
     `status` is the HTTP status that a CouchDB answers, `error` and `reason` the members
-    of its JSON answer (https://docs.couchdb.org/en/stable/api/basics.html).
+    of its JSON answer (https://docs.couchdb.org/en/stable/api/basics.html).  `transient`
+    tells that the same request may succeed later; `retry_after_seconds` is how long the
+    server asked to wait, where it did.
     """
 
     status: ClassVar[int] = 500
@@ -50,10 +52,14 @@ class ReplicaError(CouchmendError):
         operation: str = "",
         target: str = "",
         hint: str = "",
+        transient: bool = False,
+        retry_after_seconds: float | None = None,
     ) -> None:
         super().__init__(reason, operation=operation, target=target, hint=hint)
         self.error = error or self.default_error
         self.reason = reason
+        self.transient = transient
+        self.retry_after_seconds = retry_after_seconds
 
 
 class BadRequest(ReplicaError):
@@ -111,8 +117,18 @@ class Conflict(ReplicaError):
         operation: str = "",
         target: str = "",
         hint: str = "read the document again and repeat the edit on its present revision",
+        transient: bool = False,
+        retry_after_seconds: float | None = None,
     ) -> None:
-        super().__init__(reason, error=error, operation=operation, target=target, hint=hint)
+        super().__init__(
+            reason,
+            error=error,
+            operation=operation,
+            target=target,
+            hint=hint,
+            transient=transient,
+            retry_after_seconds=retry_after_seconds,
+        )
 
 
 class PreconditionFailed(ReplicaError):

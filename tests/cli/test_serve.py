@@ -5,40 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import couchmend as library
-from tests.cli.running import COMMAND, couchmend, environment
-
-
-@contextmanager
-def serving(cwd: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process and its address, once it answers."""
-    process = subprocess.Popen(
-        [*COMMAND, "replica", "serve", "databases", "--port", "0", "--json", *options],
-        cwd=cwd,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        line = process.stdout.readline()
-        assert line, process.stderr.read()
-        yield process, json.loads(line)["url"]
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        process.stderr.close()
+from tests.cli.running import couchmend
+from tests.cli.serving import serving
 
 
 def ask(url: str, method: str = "GET", body: str | None = None) -> object:

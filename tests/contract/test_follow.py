@@ -44,7 +44,7 @@ def test_a_write_from_another_thread(replica: Replica) -> None:
     assert row.id == "while"
     assert time.monotonic() - started < 5
     writing.join()
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     later = replica.changes(ChangesQuery(since=row.seq))
     assert later.rows == ()
 
@@ -87,7 +87,7 @@ def test_a_feed_that_is_not_read_on_can_be_closed(replica: Replica) -> None:
     replica.put({"_id": "a"})
     events = replica.follow(heartbeat_seconds=10)
     assert isinstance(next(events), ChangeRow)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert replica.get("a")["_id"] == "a"
 
 

@@ -1,8 +1,5 @@
 """PouchDB in a browser's console syncs with `couchmend replica serve`."""
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +7,7 @@ import pytest
 
 from couchmend.replica.embedded import Folder
 from tests.e2e.conftest import Serve
-
-HERE = Path(__file__).parent
-CHROMIUM = "/usr/bin/chromium"
-OPTIONS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+from tests.e2e.devices import CHROMIUM, OPTIONS, page_origin
 
 CONSOLE = """
 async ({url, user}) => {
@@ -41,20 +32,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.node]
 
 
 @pytest.fixture
-def page_origin() -> Iterator[str]:
+def origin() -> Iterator[str]:
     """Where a page with PouchDB comes from: another origin than the database's."""
-    handler = functools.partial(Quiet, directory=str(HERE / "node_modules" / "pouchdb" / "dist"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder without a line on stderr for each request."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+    with page_origin() as origin:
+        yield origin
 
 
 def in_console(origin: str, url: str, user: tuple[str, str] | None) -> dict[str, object]:
@@ -79,10 +60,10 @@ def a_database(folder: Path) -> None:
     databases.close()
 
 
-def test_a_page_of_a_listed_origin_syncs(serve: Serve, folder: Path, page_origin: str) -> None:
+def test_a_page_of_a_listed_origin_syncs(serve: Serve, folder: Path, origin: str) -> None:
     a_database(folder)
-    url = serve("--cors-origin", page_origin)
-    seen = in_console(page_origin, url, None)
+    url = serve("--cors-origin", origin).url
+    seen = in_console(origin, url, None)
     assert seen == {
         "ids": ["from-the-browser", "from-the-server", "picture"],
         "text": "bytes of the server",
@@ -94,11 +75,11 @@ def test_a_page_of_a_listed_origin_syncs(serve: Serve, folder: Path, page_origin
     databases.close()
 
 
-def test_a_page_of_another_origin_is_kept_out(serve: Serve, folder: Path, page_origin: str) -> None:
+def test_a_page_of_another_origin_is_kept_out(serve: Serve, folder: Path, origin: str) -> None:
     a_database(folder)
-    url = serve("--cors-origin", "http://127.0.0.1:1")
+    url = serve("--cors-origin", "http://127.0.0.1:1").url
     with pytest.raises(Exception, match="Failed to fetch"):
-        in_console(page_origin, url, None)
+        in_console(origin, url, None)
     databases = Folder(folder)
     assert [row.id for row in databases.open("notes").all_docs().rows] == ["from-the-server"]
     databases.close()

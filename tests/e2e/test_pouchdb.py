@@ -29,7 +29,7 @@ def pouchdb(url: str, count: int) -> dict[str, object]:
 
 def test_pouchdb_syncs_makes_conflicts_and_queries(serve: Serve, folder: Path) -> None:
     count = 500
-    seen = pouchdb(serve(), count)
+    seen = pouchdb(serve().url, count)
     assert seen["documents"] == count
     assert seen["attachment"] == 60000
     assert seen["conflicts"] == 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import unquote
 
 import typer
 
@@ -12,6 +14,7 @@ from couchmend.errors import DatabaseNotFound, Unsupported, UsageError
 
 if TYPE_CHECKING:
     from couchmend.replica.base import Replica
+    from couchmend.replica.couch.servers import Servers
 
 Database = Annotated[
     str,
@@ -25,9 +28,29 @@ Databases = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs, one value a line.")]
 
+Config = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="The configuration file.")
+]
 
-def open_database(address: str, *, create: bool = False) -> Replica:
+
+def known_servers(config: Path | None) -> Servers:
+    """The servers of the configuration; what is opened with one of these shares its limits."""
+    from couchmend import settings
+    from couchmend.replica.couch.servers import Servers
+
+    return Servers(settings.load(config=config).servers)
+
+
+def open_database(
+    address: str,
+    *,
+    create: bool = False,
+    config: Path | None = None,
+    servers: Servers | None = None,
+) -> Replica:
     """The database at an address; with `create`, a new file where there is none.
+
+    servers: how to talk to those of the network; as the configuration says when None.
 
     Raises:
         UsageError: no address of a database.
@@ -46,7 +69,34 @@ def open_database(address: str, *, create: bool = False) -> Replica:
     if path is not None and not create and not path.exists():
         hint = "check the path; `couchmend replica put` makes a new database"
         raise DatabaseNotFound(address, hint=hint)
-    return open_replica(address, create=create)
+    if path is not None:
+        return open_replica(address, create=create)
+    return open_replica(address, servers=servers or known_servers(config))
+
+
+def create_database(
+    address: str, *, config: Path | None = None, servers: Servers | None = None
+) -> Replica:
+    """The database at an address, made where there is none.
+
+    servers: as for `open_database`.
+
+    Raises:
+        UsageError: no address of a database.
+        Unauthorized, Forbidden: its server does not let us make it.
+    """
+    from couchmend.replica.opening import open_server
+
+    try:
+        return open_database(address, create=True, config=config, servers=servers)
+    except DatabaseNotFound:
+        if local_path(address) is not None:
+            raise
+    server, _, name = address.rstrip("/").rpartition("/")
+    servers = servers or known_servers(config)
+    with closing(open_server(server, servers=servers)) as opened:
+        opened.create(unquote(name)).close()
+    return open_database(address, servers=servers)
 
 
 def open_databases(address: str) -> Iterator[Replica]:

@@ -31,6 +31,11 @@ def text(sentence: str) -> None:
     sys.stdout.write(plain(sentence) + "\n")
 
 
+def flush() -> None:
+    """Let whoever reads have what was written."""
+    sys.stdout.flush()
+
+
 def complain(sentence: str) -> None:
     """What went wrong, in one line."""
     sys.stderr.write(f"couchmend: {plain(sentence)}\n")

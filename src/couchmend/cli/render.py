@@ -127,8 +127,26 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
 
     Yields a function to be called with how much was done since the last call.
     """
+    done = 0
+
+    def advance(amount: int) -> None:
+        nonlocal done
+        done += amount
+        show(done, total)
+
+    with gauge(what) as show:
+        show(0, total)
+        yield advance
+
+
+@contextmanager
+def gauge(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """As `progress`, for a total that is learnt on the way.
+
+    Yields a function to be called with how much is done and how much there is in all.
+    """
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield lambda done, total: None
         return
     bar = Progress(
         SpinnerColumn(),
@@ -138,12 +156,12 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
         console=Console(stderr=True),
         transient=True,
     )
-    task = bar.add_task(what, total=total)
+    task = bar.add_task(what, total=None)
     start = threading.Timer(PROGRESS_AFTER_SECONDS, bar.start)
     start.daemon = True
     start.start()
     try:
-        yield lambda amount: bar.advance(task, amount)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
     finally:
         start.cancel()
         start.join()

@@ -13,13 +13,17 @@ there are users, `Unauthorized` and `Forbidden`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Literal, Self, TypedDict, Unpack
+from typing import Literal, Self, TypeAlias, TypedDict, TypeVar, Unpack
 
 from couchmend.core.document import JSON, Doc
 from couchmend.errors import ReplicaError, error_for_status
+
+T = TypeVar("T")
+Rows: TypeAlias = Generator[T, None, None]
+"""What comes while it is consumed.  Close it when you leave before its end."""
 
 Style = Literal["main_only", "all_docs"]
 
@@ -391,7 +395,7 @@ class Replica(ABC):
         *,
         latest: bool = False,
         **include: Unpack[Include],
-    ) -> Iterator[BulkGetRow]:
+    ) -> Rows[BulkGetRow]:
         """Many `(id, rev)` at once, one row each, in their order; without `rev` all leaves.
 
         Rows are read while they are consumed, not all from one moment, and never all held.
@@ -409,7 +413,7 @@ class Replica(ABC):
             BadRequest: `since` is no sequence of this database.
         """
 
-    def change_pages(self, query: ChangesQuery, rows: int = 1000) -> Iterator[ChangesPage]:
+    def change_pages(self, query: ChangesQuery, rows: int = 1000) -> Rows[ChangesPage]:
         """All changes that `query` asks for, in pages of at most `rows`, never all held.
 
         At least one page comes.  `pending` counts what lies beyond a page where that is known
@@ -432,7 +436,7 @@ class Replica(ABC):
         *,
         heartbeat_seconds: float = 60.0,
         timeout_seconds: float | None = None,
-    ) -> Iterator[ChangeRow | Heartbeat]:
+    ) -> Rows[ChangeRow | Heartbeat]:
         """Changes as they happen.  Ends after `timeout_seconds` without one, or never;
         yields a `Heartbeat` whenever `heartbeat_seconds` pass in silence."""
 

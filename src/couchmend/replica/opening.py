@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from couchmend import settings
 from couchmend.errors import UsageError
 from couchmend.replica.base import Replica, Server
+
+if TYPE_CHECKING:
+    from couchmend.replica.couch.servers import Servers
 
 MEMORY = ":memory:"
 
 
-def open_replica(url: str, *, create: bool = True) -> Replica:
+def open_replica(
+    url: str, *, create: bool = True, servers: Sequence[settings.Server] | Servers = ()
+) -> Replica:
     """Open one database.
 
     `file:PATH` is an embedded replica in one SQLite file, `:memory:` one that is gone when it
     is closed, `http(s)://[user:password@]host[:port]/db` a database of a CouchDB.  A file
     that does not exist is made unless `create` is off.
 
+    servers: how to talk to CouchDBs: the settings' `servers`, or one `couch.Servers` for
+        several databases, which then share the limits of their server.  The credentials are
+        the first that there are of the URL's, the server's entry's, those in
+        `COUCHMEND_COUCHDB_USER` and `COUCHMEND_COUCHDB_PASSWORD` (or a token in the file that
+        `COUCHMEND_COUCHDB_TOKEN_FILE` names), and those in `$NETRC` or `~/.netrc`.
+
     Raises:
-        UsageError: the URL is none of these.
+        UsageError: the URL is none of these, or a file that is named cannot be used.
         NotFound, Unavailable, Unauthorized: it cannot be opened.
     """
     scheme = urlsplit(url).scheme
@@ -30,15 +44,17 @@ def open_replica(url: str, *, create: bool = True) -> Replica:
     if scheme in ("http", "https"):
         from couchmend.replica.couch import CouchReplica
 
-        return CouchReplica.open(url)
+        return CouchReplica.open(url, options=_servers(servers).options(url))
     raise _unknown(url)
 
 
-def open_server(url: str) -> Server:
+def open_server(url: str, *, servers: Sequence[settings.Server] | Servers = ()) -> Server:
     """Open a place that holds databases: `dir:PATH` or `http(s)://…` without a database.
 
+    servers: as for `open_replica`.
+
     Raises:
-        UsageError: the URL is neither.
+        UsageError: the URL is neither, or a file that is named cannot be used.
     """
     scheme = urlsplit(url).scheme
     if scheme == "dir":
@@ -48,8 +64,14 @@ def open_server(url: str) -> Server:
     if scheme in ("http", "https"):
         from couchmend.replica.couch import CouchServer
 
-        return CouchServer(url)
+        return CouchServer(url, options=_servers(servers).options(url))
     raise _unknown(url)
+
+
+def _servers(servers: Sequence[settings.Server] | Servers) -> Servers:
+    from couchmend.replica.couch.servers import Servers
+
+    return servers if isinstance(servers, Servers) else Servers(servers)
 
 
 def _unknown(url: str) -> UsageError:

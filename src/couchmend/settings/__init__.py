@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 from couchmend.settings.loading import load
-from couchmend.settings.sections import ReplicaLimits, ReplicaServer, Row, Settings, describe
+from couchmend.settings.sections import (
+    ReplicaLimits,
+    ReplicaServer,
+    Row,
+    Server,
+    Settings,
+    describe,
+    describe_tables,
+)
 
-__all__ = ["ReplicaLimits", "ReplicaServer", "Row", "Settings", "describe", "load"]
+__all__ = [
+    "ReplicaLimits",
+    "ReplicaServer",
+    "Row",
+    "Server",
+    "Settings",
+    "describe",
+    "describe_tables",
+    "load",
+]

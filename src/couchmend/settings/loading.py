@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from couchmend.errors import UsageError
+from couchmend.settings.checking import checked, nearest, place, shown, unknown_key
 from couchmend.settings.sections import (
     PREFIX,
     SECTIONS,
+    TABLES,
     Settings,
     fields_of,
-    in_words,
     types_of,
     variable,
 )
+from couchmend.settings.tables import entries
 
 CONFIG_VARIABLE = "COUCHMEND_CONFIG"
 FILE_NAME = "couchmend.toml"
@@ -59,9 +59,10 @@ def load(
     variables = os.environ if environment is None else environment
     problems: list[str] = []
     file = _file(config, variables)
+    text, tables = _parsed_file(file)
     given: dict[tuple[str, str], _Given] = {}
     for found in (
-        *_from_file(file, problems),
+        *_from_file(file, text, tables, problems),
         *_from_environment(variables, problems),
         *_from_arguments(arguments or {}, problems),
     ):
@@ -69,13 +70,21 @@ def load(
     values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     for found in given.values():
         try:
-            values[found.section][found.name] = _checked(found)
+            kind = SECTIONS[found.section]
+            value = checked(kind, found.name, found.value, strict=found.strict, file=file)
+            values[found.section][found.name] = value
         except ValueError as problem:
             key = f"{found.section}.{found.name}"
-            problems.append(f"{found.where}: {key} = {found.value!r} is not allowed: {problem}")
+            problems.append(
+                f"{found.where}: {key} = {shown(found.value)} is not allowed: {problem}"
+            )
+    rows: dict[str, Any] = {
+        name: entries(name, tables.get(name, []), file, text, problems) for name in TABLES
+    }
     if problems:
         raise UsageError("; ".join(problems), operation="settings")
-    return Settings(**{name: SECTIONS[name](**values[name]) for name in SECTIONS}, file=file)
+    sections: dict[str, Any] = {name: SECTIONS[name](**values[name]) for name in SECTIONS}
+    return Settings(**sections, **rows, file=file)
 
 
 def _file(config: str | Path | None, variables: Mapping[str, str]) -> Path | None:
@@ -99,14 +108,15 @@ def _file(config: str | Path | None, variables: Mapping[str, str]) -> Path | Non
     return next((file for file in candidates if file.is_file()), None)
 
 
-def _from_file(file: Path | None, problems: list[str]) -> Iterator[_Given]:
+def _parsed_file(file: Path | None) -> tuple[str, dict[str, Any]]:
+    """The text of the configuration file, and what it says."""
     if file is None:
-        return
+        return "", {}
     import tomllib
 
     try:
         text = file.read_text(encoding="utf-8")
-        tables = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise UsageError(
             f"the configuration file cannot be read: {problem}",
@@ -114,15 +124,22 @@ def _from_file(file: Path | None, problems: list[str]) -> Iterator[_Given]:
             target=str(file),
             hint="it must be TOML in UTF-8",
         ) from problem
+
+
+def _from_file(
+    file: Path | None, text: str, tables: Mapping[str, Any], problems: list[str]
+) -> Iterator[_Given]:
     for section, table in tables.items():
-        where = _place(file, text, section)
+        if section in TABLES:
+            continue
+        where = place(file, text, section)
         if section not in SECTIONS:
-            problems.append(f"{where}: there is no section [{section}]{_nearest(section)}")
+            problems.append(f"{where}: there is no section [{section}]{nearest(section)}")
         elif not isinstance(table, dict):
-            problems.append(f"{where}: {section} = {table!r} is not allowed: it is a section")
+            problems.append(f"{where}: {section} = {shown(table)} is not allowed: it is a section")
         else:
             for name, value in table.items():
-                where = _place(file, text, section, name)
+                where = place(file, text, section, name)
                 if _exists(section, name, f"{section}.{name}", where, problems):
                     yield _Given(section, name, value, where)
 
@@ -132,9 +149,11 @@ def _from_environment(variables: Mapping[str, str], problems: list[str]) -> Iter
         section, separator, name = key.removeprefix(PREFIX).lower().partition("__")
         if key.startswith(PREFIX) and separator:
             where = f"environment variable {key}"
-            if section not in SECTIONS:
+            if section in TABLES:
+                problems.append(f"{where}: [[{section}]] stands in the configuration file only")
+            elif section not in SECTIONS:
                 every = [variable(s, n) for s in SECTIONS for n in fields_of(SECTIONS[s])]
-                problems.append(f"{where}: there is no such setting{_nearest(key, every)}")
+                problems.append(f"{where}: there is no such setting{nearest(key, every)}")
             elif _exists(section, name, key, where, problems):
                 value = _parsed(types_of(SECTIONS[section])[name], variables[key])
                 yield _Given(section, name, value, where, strict=False)
@@ -144,46 +163,22 @@ def _from_arguments(arguments: Mapping[str, Any], problems: list[str]) -> Iterat
     for key, value in arguments.items():
         section, _, name = key.partition(".")
         if section not in SECTIONS:
-            problems.append(f"argument: there is no setting {key}{_nearest(key)}")
+            problems.append(f"argument: there is no setting {key}{nearest(key)}")
         elif _exists(section, name, key, "argument", problems) and value is not None:
             value = tuple(value) if isinstance(value, list) else value
             yield _Given(section, name, value, "argument")
 
 
 def _exists(section: str, name: str, key: str, where: str, problems: list[str]) -> bool:
-    names = fields_of(SECTIONS[section])
-    if name in names:
+    if name in fields_of(SECTIONS[section]):
         return True
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if near:
-        meant = variable(section, near[0]) if key.startswith(PREFIX) else f"{section}.{near[0]}"
-        problems.append(f"{where}: there is no setting {key} (did you mean {meant}?)")
-    else:
-        problems.append(f"{where}: there is no setting {key} ([{section}] has {', '.join(names)})")
+
+    def said(meant: str) -> str:
+        return variable(section, meant) if key.startswith(PREFIX) else f"{section}.{meant}"
+
+    why = unknown_key(SECTIONS[section], name, f"[{section}]", said)
+    problems.append(f"{where}: there is no setting {key}{why}")
     return False
-
-
-def _nearest(word: str, known: list[str] | None = None) -> str:
-    """What may have been meant, as the end of a sentence."""
-    known = known or [*SECTIONS, *(f"{s}.{n}" for s in SECTIONS for n in fields_of(SECTIONS[s]))]
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" (did you mean {near[0]}?)" if near else f" (there are {', '.join(SECTIONS)})"
-
-
-def _place(file: Path, text: str, section: str, name: str | None = None) -> str:
-    """`file:line` of a section or of a key in it, or the file alone where that is unclear."""
-    inside = False
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
-            inside = header[1].strip("\"'") == section
-            if inside and name is None:
-                return f"{file}:{number}"
-        elif name is None:
-            if re.match(rf"\s*[\"']?{re.escape(section)}[\"']?\s*[=.]", line):
-                return f"{file}:{number}"
-        elif inside and re.match(rf"\s*[\"']?{re.escape(name)}[\"']?\s*[=.]", line):
-            return f"{file}:{number}"
-    return str(file)
 
 
 def _parsed(kind: Any, text: str) -> Any:
@@ -196,32 +191,3 @@ def _parsed(kind: Any, text: str) -> Any:
         except ValueError:
             return text
     return [part for part in (part.strip() for part in text.split(",")) if part]
-
-
-def _checked(found: _Given) -> Any:
-    """The value in its one form, or `ValueError` that says what is allowed."""
-    from pydantic import Field, TypeAdapter, ValidationError
-
-    section = SECTIONS[found.section]
-    about = fields_of(section)[found.name]
-    kind = types_of(section)[found.name]
-    # A list is what TOML and JSON have; the settings themselves cannot change.
-    is_list = kind == tuple[str, ...]
-    bounds = {"ge": about["least"], "le": about["most"]}
-    limits = Field(**{key: bound for key, bound in bounds.items() if bound is not None})
-    value = list(found.value) if isinstance(found.value, tuple) else found.value
-    allowed: Any = Annotated[list[str] if is_list else kind, limits]
-    try:
-        checked = TypeAdapter(allowed).validate_python(value, strict=found.strict)
-    except ValidationError as problem:
-        raise ValueError(f"it is {in_words(section, found.name)}") from problem
-    if is_list:
-        return tuple(_in_form(about["form"], item) for item in checked)
-    return _in_form(about["form"], checked)
-
-
-def _in_form(form: Callable[[str], str] | None, value: Any) -> Any:
-    try:
-        return value if form is None else form(value)
-    except ValueError as problem:
-        raise ValueError(f"{value!r}: {problem}") from problem

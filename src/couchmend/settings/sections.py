@@ -1,17 +1,22 @@
 """The table of settings: each a field of its section, with type, default, help and bounds.
 
+A section stands in the file once, as `[name]`; a table any number of times, as `[[name]]`.
 Help, documentation and validation all come from here.
 """
+
+# ruff: noqa: RUF009  # `setting` is dataclasses.field
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 T = TypeVar("T")
 
@@ -25,14 +30,22 @@ def setting(
     least: float | None = None,
     most: float | None = None,
     form: Callable[[str], str] | None = None,
+    choices: tuple[str, ...] = (),
 ) -> T:
-    """A field of a section.
+    """A field of a section or a table.
 
-    `least` and `most` bound a number.  `form` puts a text, or each text of a list, into its
-    one form, or raises `ValueError` saying what is allowed.
+    `least` and `most` bound a number, `choices` are the texts that are allowed.  `form` puts
+    a text, or each text of a list, into its one form, or raises `ValueError` saying what is
+    allowed.
     """
-    metadata = {"help": help, "least": least, "most": most, "form": form}
+    metadata = {"help": help, "least": least, "most": most, "form": form, "choices": choices}
     made: T = field(default=default, metadata=metadata)
+    return made
+
+
+def required(help: str, *, form: Callable[[str], str]) -> str:
+    """A text that every entry of a table must have."""
+    made: str = setting(typing.cast(str, dataclasses.MISSING), help, form=form)
     return made
 
 
@@ -61,6 +74,19 @@ def _host_and_port(text: str) -> str:
         name = _host(host)
         return f"[{name}]:{int(port)}" if ":" in name else f"{name}:{int(port)}"
     return _host(text)
+
+
+def _server_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or parts.query or parts.fragment:
+        raise ValueError("a server is http(s)://host[:port][/path]")
+    if "@" in parts.netloc:
+        raise ValueError("a password has no place in this file: use user and password_file")
+    return text.rstrip("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,15 +155,65 @@ class ReplicaLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """`[[servers]]`: how to talk to one server; the entry whose address fits best holds."""
+
+    url: str = required(
+        "Which server: http(s)://host[:port], and a path where only what is beneath it is meant.",
+        form=_server_url,
+    )
+    user: str | None = setting(None, "The user's name.")
+    password_file: Path | None = setting(None, "A file that holds the password alone.")
+    token_file: Path | None = setting(
+        None,
+        "A file that holds a bearer token alone (IAM, JWT).  It is read again when it changes.",
+    )
+    authentication: str | None = setting(
+        None,
+        "How to sign in.  By default with the token where there is one, else by sending name"
+        " and password with every request; cookie sends them once.",
+        choices=("basic", "cookie", "bearer"),
+    )
+    ca_file: Path | None = setting(
+        None,
+        "Certificates to trust instead of the system's: a PEM file, or a folder of them.",
+    )
+    client_certificate: Path | None = setting(
+        None, "Our own certificate (PEM), for servers and proxies that ask for one."
+    )
+    client_key: Path | None = setting(
+        None, "The key of our certificate (PEM, without password), if it is not in the same file."
+    )
+    max_requests_per_second: float | None = setting(
+        None, "No more requests than this, all databases of the server together.", least=0.01
+    )
+    connections: int = setting(16, "Connections to keep open for reuse.", least=1, most=1000)
+    connect_timeout_seconds: float = setting(
+        10.0, "How long connecting may take.", least=0.1, most=3600
+    )
+    read_timeout_seconds: float = setting(
+        300.0, "How long the server may be silent within an answer.", least=0.1, most=86_400
+    )
+    answer_timeout_seconds: float = setting(
+        1800.0,
+        "How long a whole answer may take; feeds and attachments are not bounded by it.",
+        least=0.1,
+        most=86_400,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings.  `file` is the configuration file that was read, if any."""
 
     replica_server: ReplicaServer = field(default_factory=ReplicaServer)
     replica: ReplicaLimits = field(default_factory=ReplicaLimits)
+    servers: tuple[Server, ...] = ()
     file: Path | None = None
 
 
 SECTIONS: Mapping[str, type] = {"replica_server": ReplicaServer, "replica": ReplicaLimits}
+TABLES: Mapping[str, type] = {"servers": Server}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +230,30 @@ class Row:
 def describe() -> tuple[Row, ...]:
     """Every setting, section by section, in the order in which they are declared."""
     return tuple(
-        Row(
-            key=f"{section}.{entry.name}",
-            type=in_words(kind, entry.name),
-            default=list(entry.default) if isinstance(entry.default, tuple) else entry.default,
-            help=entry.metadata["help"],
-            env=variable(section, entry.name),
-        )
+        _row(section, kind, entry, variable(section, entry.name))
         for section, kind in SECTIONS.items()
         for entry in dataclasses.fields(kind)
+    )
+
+
+def describe_tables() -> tuple[Row, ...]:
+    """Every key of the tables; they stand in the file only, and `env` is empty.  What has no
+    default has None."""
+    return tuple(
+        _row(table, kind, entry, "")
+        for table, kind in TABLES.items()
+        for entry in dataclasses.fields(kind)
+    )
+
+
+def _row(section: str, kind: type, entry: dataclasses.Field[Any], env: str) -> Row:
+    default = None if entry.default is dataclasses.MISSING else entry.default
+    return Row(
+        key=f"{section}.{entry.name}",
+        type=in_words(kind, entry.name),
+        default=list(default) if isinstance(default, tuple) else default,
+        help=entry.metadata["help"],
+        env=env,
     )
 
 
@@ -173,8 +264,15 @@ def variable(section: str, name: str) -> str:
 
 @functools.cache
 def types_of(kind: type) -> Mapping[str, Any]:
-    """The fields of a section and their types."""
-    return typing.get_type_hints(kind)
+    """The fields of a section and their types; that one may be left out is not part of it."""
+    return {name: _given(hint) for name, hint in typing.get_type_hints(kind).items()}
+
+
+def _given(hint: Any) -> Any:
+    if typing.get_origin(hint) is not types.UnionType:
+        return hint
+    (given,) = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]
+    return given
 
 
 @functools.cache
@@ -188,6 +286,7 @@ _WORDS = {
     int: "a whole number",
     float: "a number",
     str: "a text",
+    Path: "a path",
     tuple[str, ...]: "a list of texts",
 }
 
@@ -196,6 +295,9 @@ def in_words(kind: type, name: str) -> str:
     """What is allowed for a setting, as a person says it."""
     about = fields_of(kind)[name]
     least, most = about["least"], about["most"]
+    if about["choices"]:
+        *others, last = (f'"{choice}"' for choice in about["choices"])
+        return f"{', '.join(others)} or {last}"
     words = _WORDS[types_of(kind)[name]]
     if least is not None and most is not None:
         return f"{words} from {least} to {most}"

@@ -20,7 +20,7 @@ def test_they_are_written_replicated_and_read(replica: EmbeddedReplica) -> None:
     assert len(row.revs) == LEAVES
     assert row.revs[0] == f"2-{LEAVES - 1:08x}"
     with EmbeddedReplica.open(":memory:") as other:
-        assert replicate(replica, other).docs_written == LEAVES
+        assert replicate(replica, other).progress.docs_written == LEAVES
         assert other.conflicted()[0].revs == row.revs
         assert len(other.open_revs("d", revs=True)) == LEAVES
 

@@ -141,7 +141,7 @@ with EmbeddedReplica.open(sys.argv[1]) as replica:
         row = next(item for item in feed if isinstance(item, ChangeRow))
         assert row.id == "news"
         assert time.monotonic() - start < 1
-        feed.close()  # type: ignore[attr-defined]
+        feed.close()
 
 
 def test_a_follower_ends_after_silence_and_when_the_replica_closes(path: Path) -> None:

@@ -62,6 +62,14 @@ class Address:
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
 
+    def covers(self, other: Address) -> bool:
+        """Whether `other` is this place, or beneath it."""
+        return (self.scheme, self.host, self.port) == (
+            other.scheme,
+            other.host,
+            other.port,
+        ) and f"{other.path}/".startswith(f"{self.path}/")
+
     def beneath(self, segment: str) -> Address:
         """One step further down; `segment` is percent-encoded here."""
         return replace(self, path=f"{self.path}/{quoted(segment)}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self, Unpack
 
-from couchmend.core.document import JSON, Doc, dumps, dumps_checked
-from couchmend.errors import BadRequest
+from couchmend.core.document import JSON, Doc
+from couchmend.errors import DatabaseNotFound
 from couchmend.replica.base import (
     AllDocsPage,
     AllDocsQuery,
@@ -27,12 +27,20 @@ from couchmend.replica.base import (
     Refused,
     Replica,
     RevsDiff,
-    Sizes,
+    Rows,
     Written,
 )
-from couchmend.replica.couch import attachments, changes, listing, queries, reading, writing
-from couchmend.replica.couch.answers import sequence
+from couchmend.replica.couch import (
+    about,
+    attachments,
+    changes,
+    listing,
+    queries,
+    reading,
+    writing,
+)
 from couchmend.replica.couch.connection import Connection, Options
+from couchmend.replica.couch.nearest import name_the_nearest
 
 
 class CouchReplica(Replica):
@@ -67,7 +75,9 @@ class CouchReplica(Replica):
         replica = cls(connection)
         try:
             replica.info()
-        except BaseException:
+        except BaseException as problem:
+            if isinstance(problem, DatabaseNotFound):
+                name_the_nearest(problem, connection, replica.name)
             connection.close()
             raise
         return replica
@@ -82,47 +92,25 @@ class CouchReplica(Replica):
     # --- about the database
 
     def info(self) -> DatabaseInfo:
-        answer = self._connection.answer("GET")
-        told = answer.json_object
-        sizes = told.get("sizes") or {}
-        return DatabaseInfo(
-            name=self.name,
-            documents=answer.member(told, "doc_count"),
-            deleted_documents=told.get("doc_del_count") or 0,
-            update_seq=sequence(answer, answer.member(told, "update_seq")),
-            purge_seq=sequence(answer, told.get("purge_seq") or 0),
-            sizes=Sizes(
-                file=sizes.get("file") or 0,
-                active=sizes.get("active") or 0,
-                external=sizes.get("external") or 0,
-            ),
-            compact_running=told.get("compact_running") is True,
-            instance_start_time=str(told.get("instance_start_time") or "0"),
-        )
+        return about.info(self._connection)
 
     def security(self) -> Doc:
-        return self._connection.answer("GET", "_security").json_object
+        return about.security(self._connection)
 
     def set_security(self, security: Mapping[str, JSON]) -> None:
-        self._connection.answer("PUT", "_security", body=dumps_checked(dict(security)))
+        about.set_security(self._connection, security)
 
     def revs_limit(self) -> int:
-        answer = self._connection.answer("GET", "_revs_limit")
-        limit = answer.json
-        if type(limit) is not int:
-            raise answer.bad("the limit is no integer")
-        return limit
+        return about.revs_limit(self._connection)
 
     def set_revs_limit(self, limit: int) -> None:
-        if type(limit) is not int or limit < 1:  # CouchDB answers 500
-            raise BadRequest("`limit` must be a positive integer", target=self.url)
-        self._connection.answer("PUT", "_revs_limit", body=dumps(limit))
+        about.set_revs_limit(self._connection, limit)
 
     def compact(self) -> None:
-        self._connection.answer("POST", "_compact", body=b"{}")
+        about.compact(self._connection)
 
     def purge(self, revs: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-        return writing.purge(self._connection, revs)
+        return about.purge(self._connection, revs)
 
     # --- reading documents
 
@@ -147,7 +135,7 @@ class CouchReplica(Replica):
         *,
         latest: bool = False,
         **include: Unpack[Include],
-    ) -> Iterator[BulkGetRow]:
+    ) -> Rows[BulkGetRow]:
         return reading.bulk_get(self._connection, wanted, latest=latest, include=include)
 
     def all_docs(self, query: AllDocsQuery | None = None) -> AllDocsPage:
@@ -156,13 +144,16 @@ class CouchReplica(Replica):
     def changes(self, query: ChangesQuery | None = None) -> ChangesPage:
         return changes.changes(self._connection, query or ChangesQuery())
 
+    def change_pages(self, query: ChangesQuery, rows: int = 1000) -> Rows[ChangesPage]:
+        return changes.change_pages(self._connection, query, rows)
+
     def follow(
         self,
         query: ChangesQuery | None = None,
         *,
         heartbeat_seconds: float = 60.0,
         timeout_seconds: float | None = None,
-    ) -> Iterator[ChangeRow | Heartbeat]:
+    ) -> Rows[ChangeRow | Heartbeat]:
         return changes.follow(
             self._connection, query or ChangesQuery(), heartbeat_seconds, timeout_seconds
         )

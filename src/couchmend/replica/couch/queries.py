@@ -13,25 +13,35 @@ from couchmend.replica.couch.connection import Connection
 
 def find(connection: Connection, query: Query) -> FoundPage:
     """See `Replica.find`."""
-    answer = connection.answer("POST", "_find", body=dumps(_body(query)))
+    answer = connection.answer("POST", "_find", body=dumps(_body(query)), repeatable=True)
     value = answer.json_object
     docs = answer.as_list(answer.member(value, "docs"))
+    if len(docs) > query.limit:
+        raise answer.bad(f"{len(docs)} documents where {query.limit} were asked for")
     return FoundPage(
         docs=tuple([answer.as_object(doc) for doc in docs]),
-        bookmark=value.get("bookmark") or "nil",
-        warning=value.get("warning"),
-        execution_stats=value.get("execution_stats"),
+        bookmark=_text(answer, value, "bookmark") or "nil",
+        warning=_text(answer, value, "warning"),
+        execution_stats=answer.optional(value, "execution_stats"),
     )
 
 
 def explain(connection: Connection, query: Query) -> Doc:
     """See `Replica.explain`."""
-    return connection.answer("POST", "_explain", body=dumps(_body(query))).json_object
+    body = dumps(_body(query))
+    answer = connection.answer("POST", "_explain", body=body, repeatable=True)
+    told = answer.json_object
+    answer.as_object(answer.member(told, "index"))
+    return told
 
 
 def create_index(connection: Connection, definition: Mapping[str, JSON]) -> Doc:
     """See `Replica.create_index`."""
-    return connection.answer("POST", "_index", body=dumps(dict(definition))).json_object
+    answer = connection.answer("POST", "_index", body=dumps(dict(definition)))
+    told = answer.json_object
+    for name in ("result", "id", "name"):
+        answer.text(told, name)
+    return told
 
 
 def indexes(connection: Connection) -> list[Index]:
@@ -43,7 +53,7 @@ def indexes(connection: Connection) -> list[Index]:
 def delete_index(connection: Connection, ddoc: str, name: str) -> None:
     """See `Replica.delete_index`."""
     path = f"_index/{quoted(ddoc.removeprefix(DESIGN))}/json/{quoted(name)}"
-    connection.answer("DELETE", path)
+    connection.answer("DELETE", path).confirmed  # noqa: B018  # or raises
 
 
 def _body(query: Query) -> Doc:
@@ -68,15 +78,19 @@ def _body(query: Query) -> Doc:
     return body
 
 
+def _text(answer: Answer, value: Doc, name: str) -> str | None:
+    return None if value.get(name) is None else answer.text(value, name)
+
+
 def _index(answer: Answer, row: JSON) -> Index:
     match row:
         case {"name": str(name), "type": str(kind), "def": {"fields": list(fields)}}:
             return Index(
-                ddoc=row.get("ddoc"),
+                ddoc=_text(answer, row, "ddoc"),
                 name=name,
                 type=kind,
                 fields=tuple([_field(answer, field) for field in fields]),
-                partial_filter_selector=row["def"].get("partial_filter_selector"),
+                partial_filter_selector=answer.optional(row["def"], "partial_filter_selector"),
             )
     raise answer.bad(f"no index: {str(row)[:100]}")
 

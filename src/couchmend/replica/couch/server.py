@@ -6,6 +6,7 @@ from couchmend.errors import BadRequest, DatabaseNotFound
 from couchmend.replica.base import Server
 from couchmend.replica.couch.connection import Connection, Options
 from couchmend.replica.couch.database import CouchReplica
+from couchmend.replica.couch.nearest import name_the_nearest
 
 
 class CouchServer(Server):
@@ -37,8 +38,13 @@ class CouchServer(Server):
         return sorted(answer.texts(answer.json_list))
 
     def open(self, name: str) -> CouchReplica:
-        replica = CouchReplica(self._database(name))
-        replica.info()
+        connection = self._database(name)
+        replica = CouchReplica(connection)
+        try:
+            replica.info()
+        except DatabaseNotFound as missing:
+            name_the_nearest(missing, connection, name)
+            raise
         return replica
 
     def create(self, name: str) -> CouchReplica:

@@ -4,29 +4,48 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
-from couchmend.core.document import JSON, dumps, dumps_checked
-from couchmend.errors import BadRequest
+from couchmend.core.document import JSON, dumps
+from couchmend.errors import TooLarge
 from couchmend.replica.base import Refused, RevsDiff, Written
 from couchmend.replica.couch.answers import Answer
-from couchmend.replica.couch.attachments import inlined
 from couchmend.replica.couch.connection import Connection
+from couchmend.replica.couch.drafts import Draft, drafted
+from couchmend.replica.couch.lone import check_rev, write_alone
 
 _PURGED_IDS = 100
 _PURGED_REVISIONS = 1000
+
+Rows = dict[int, Written | Refused]
+"""What became of documents, by their places."""
 
 
 def bulk_docs(
     connection: Connection, docs: Sequence[Mapping[str, JSON]], *, new_edits: bool
 ) -> list[Written | Refused]:
-    """See `Replica.bulk_docs`."""
-    # Each by itself: one that needs the slow way of the codec does not slow the others down.
-    texts = [_text(doc) for doc in docs]
-    head = b'{"docs":[' if new_edits else b'{"new_edits":false,"docs":['
-    answer = connection.answer("POST", "_bulk_docs", body=head + b",".join(texts) + b"]}")
-    if new_edits:
-        return _edited(answer, docs)
-    return _refused(answer, docs)
+    """See `Replica.bulk_docs`.
+
+    A document with large attachments is written by itself, after the others.  Unless it is
+    the only one, whatever the server has against it is its row: the others may be stored.
+    """
+    with ExitStack() as resources:
+        drafts = drafted(docs, resources, new_edits=new_edits)
+        together = [draft for draft in drafts if not draft.parts]
+        rows = _write_together(connection, together, new_edits=new_edits) if together else {}
+        for draft in drafts:
+            if not draft.parts:
+                continue
+            row = write_alone(
+                connection,
+                draft,
+                resources,
+                new_edits=new_edits,
+                among_others=len(drafts) > 1,
+            )
+            if new_edits or isinstance(row, Refused):
+                rows[draft.place] = row
+    return [rows[place] for place in sorted(rows)]
 
 
 def revs_diff(connection: Connection, revs: Mapping[str, Sequence[str]]) -> dict[str, RevsDiff]:
@@ -34,7 +53,7 @@ def revs_diff(connection: Connection, revs: Mapping[str, Sequence[str]]) -> dict
     if not revs:
         return {}
     body = dumps({id: list(wanted) for id, wanted in revs.items()})
-    answer = connection.answer("POST", "_revs_diff", body=body)
+    answer = connection.answer("POST", "_revs_diff", body=body, repeatable=True)
     lacking = {}
     for id, row in answer.json_object.items():
         missing = answer.texts(answer.member(row, "missing"))
@@ -53,77 +72,96 @@ def purge(connection: Connection, revs: Mapping[str, Sequence[str]]) -> dict[str
         if set(done) != set(batch):
             raise answer.bad("the answer is about other documents")
         for id in batch:
-            purged[id] = (*purged.get(id, ()), *answer.texts(done[id]))
+            forgotten = answer.texts(done[id])
+            if not {rev.lower() for rev in forgotten} <= {rev.lower() for rev in batch[id]}:
+                raise answer.bad(f"revisions of {id} that nobody asked to purge")
+            purged[id] = (*purged.get(id, ()), *forgotten)
     return purged
 
 
-def _text(doc: Mapping[str, JSON]) -> bytes:
-    if not isinstance(doc, Mapping):
-        raise BadRequest("Document must be a JSON object")
-    whole = dict(doc)
-    if whole.get("_attachments"):
-        whole["_attachments"] = inlined(whole["_attachments"])
-    return dumps_checked(whole)
+def _write_together(connection: Connection, drafts: Sequence[Draft], *, new_edits: bool) -> Rows:
+    head = b'{"docs":[' if new_edits else b'{"new_edits":false,"docs":['
+    try:
+        answer = connection.answer(
+            "POST",
+            "_bulk_docs",
+            body=head + b",".join([draft.text for draft in drafts]) + b"]}",
+            repeatable=None if new_edits else True,
+        )
+    except TooLarge as problem:
+        if all(draft.id != problem.reason for draft in drafts):  # CouchDB's, for a document
+            problem.hint = f"{problem.hint}; {_largest(drafts)}".lstrip("; ")
+        raise
+    return _edited(answer, drafts) if new_edits else _refused(answer, drafts)
 
 
-def _edited(answer: Answer, docs: Sequence[Mapping[str, JSON]]) -> list[Written | Refused]:
-    """The row of each document, in their order, whatever order the server has."""
-    rows = [_edit_row(answer, row) for row in answer.json_list]
-    if len(rows) != len(docs):
-        raise answer.bad(f"{len(rows)} rows for {len(docs)} documents")
-    if any(doc.get("_id", row.id) != row.id for doc, row in zip(docs, rows, strict=True)):
-        rows = _in_order(answer, docs, rows)
-    return [
-        _with_rev(row, doc) if isinstance(row, Refused) else row
-        for doc, row in zip(docs, rows, strict=True)
-    ]
-
-
-def _in_order(
-    answer: Answer, docs: Sequence[Mapping[str, JSON]], rows: list[Written | Refused]
-) -> list[Written | Refused]:
-    by_id: dict[str, deque[Written | Refused]] = defaultdict(deque)
-    for row in rows:
-        by_id[row.id].append(row)
-    ordered: list[Written | Refused | None] = []
-    for doc in docs:
-        id = doc.get("_id")
-        if id is not None and not by_id[id]:
-            raise answer.bad(f"no row for {id}")
-        ordered.append(None if id is None else by_id[id].popleft())
-    left = iter([row for queue in by_id.values() for row in queue])
-    return [next(left) if row is None else row for row in ordered]
-
-
-def _edit_row(answer: Answer, row: JSON) -> Written | Refused:
-    match row:
-        case {"id": str(id), "error": str(error)}:
-            return Refused(id, None, error, str(row.get("reason", "")))
-        case {"id": str(id), "rev": str(rev)}:
-            return Written(id, rev, accepted=answer.status == 202 or row.get("accepted") is True)
-    raise answer.bad(f"neither a revision nor an error: {str(row)[:100]}")
-
-
-def _with_rev(row: Refused, doc: Mapping[str, JSON]) -> Refused:
-    rev = doc.get("_rev")
-    return Refused(row.id, None if rev is None else str(rev), row.error, row.reason)
-
-
-def _refused(answer: Answer, docs: Sequence[Mapping[str, JSON]]) -> list[Written | Refused]:
-    """With `new_edits=false` only what was not stored has a row."""
-    sent = {doc.get("_id") for doc in docs}
-    refused: list[Written | Refused] = []
-    for row in answer.json_list:
+def _edited(answer: Answer, drafts: Sequence[Draft]) -> Rows:
+    """A row for each document, in whatever order the server has them."""
+    told = answer.json_list
+    if len(told) != len(drafts):
+        raise answer.bad(f"{len(told)} rows for {len(drafts)} documents")
+    # Only the status says so on some servers, only the rows on others.
+    all_accepted = answer.status == 202 and not any(
+        isinstance(row, dict) and row.get("accepted") is True for row in told
+    )
+    waiting = _by_id(drafts)
+    rows: Rows = {}
+    for row in told:
+        id = answer.text(row, "id")
+        if not waiting[id]:
+            raise answer.bad(f"a row too many for {id}")
+        draft = waiting[id].popleft()
         match row:
-            case {"id": str(id), "error": str(error)} if id in sent:
-                rev = row.get("rev")
-                reason = str(row.get("reason", ""))
-                refused.append(Refused(id, rev if isinstance(rev, str) else None, error, reason))
-            case {"id": str(id), "rev": str()} if id in sent:
-                pass  # other servers have a row for what they stored, too
+            case {"error": _}:
+                rows[draft.place] = _refusal(answer, row, draft)
+            case {"rev": str(rev)}:
+                check_rev(answer, rev)
+                accepted = all_accepted or row.get("accepted") is True
+                rows[draft.place] = Written(id, rev, accepted)
             case _:
-                raise answer.bad(f"a row about nothing that was sent: {str(row)[:100]}")
-    return refused
+                raise answer.bad(f"neither a revision nor an error for {id}")
+    return rows
+
+
+def _refused(answer: Answer, drafts: Sequence[Draft]) -> Rows:
+    """With `new_edits=false`, only what was not stored has a row."""
+    waiting = _by_id(drafts)
+    rows: Rows = {}
+    for row in answer.json_list:
+        id = answer.text(row, "id")
+        rev = answer.text(row, "rev") if row.get("rev") is not None else None
+        draft = next((draft for draft in waiting[id] if _same(rev, draft.rev)), None)
+        if draft is None:
+            raise answer.bad(f"a row about nothing that was sent: {id} {rev or ''}".rstrip())
+        waiting[id].remove(draft)
+        if "error" in row:
+            rows[draft.place] = _refusal(answer, row, draft)
+        elif rev is None:  # other servers have a row for what they stored, too
+            raise answer.bad(f"neither a revision nor an error for {id}")
+    return rows
+
+
+def _largest(drafts: Sequence[Draft]) -> str:
+    largest = max(drafts, key=lambda draft: draft.size)
+    which = f"the largest of {len(drafts)} documents" if len(drafts) > 1 else "the document"
+    return f"{which} is {largest.id}, {largest.size} bytes"
+
+
+def _by_id(drafts: Sequence[Draft]) -> dict[str, deque[Draft]]:
+    waiting: dict[str, deque[Draft]] = defaultdict(deque)
+    for draft in drafts:
+        waiting[draft.id].append(draft)
+    return waiting
+
+
+def _same(told: str | None, rev: str | None) -> bool:
+    return told is None or rev is None or told.lower() == rev.lower()
+
+
+def _refusal(answer: Answer, row: Mapping[str, JSON], draft: Draft) -> Refused:
+    reason = row.get("reason") or ""
+    shown = reason if isinstance(reason, str) else dumps(reason).decode()
+    return Refused(draft.id, draft.rev, answer.text(row, "error"), shown)
 
 
 def _purge_batches(revs: Mapping[str, Sequence[str]]) -> list[dict[str, list[str]]]:

@@ -31,6 +31,7 @@ from couchmend.replica.base import (
     Refused,
     Replica,
     RevsDiff,
+    Rows,
     Sizes,
     Validator,
     Written,
@@ -247,7 +248,7 @@ class EmbeddedReplica(Replica):
         *,
         latest: bool = False,
         **include: Unpack[Include],
-    ) -> Iterator[BulkGetRow]:
+    ) -> Rows[BulkGetRow]:
         items = list(wanted)
         for start in range(0, len(items), _READ_AT_ONCE):
             page = items[start : start + _READ_AT_ONCE]
@@ -275,7 +276,7 @@ class EmbeddedReplica(Replica):
         *,
         heartbeat_seconds: float = 60.0,
         timeout_seconds: float | None = None,
-    ) -> Iterator[ChangeRow | Heartbeat]:
+    ) -> Rows[ChangeRow | Heartbeat]:
         return following.follow(self, query or ChangesQuery(), heartbeat_seconds, timeout_seconds)
 
     def revs_diff(self, revs: Mapping[str, Sequence[str]]) -> dict[str, RevsDiff]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from couchmend.replica.base import ChangeRow, ChangesPage, ChangesQuery, Heartbeat
+from couchmend.replica.base import ChangeRow, ChangesPage, ChangesQuery, Heartbeat, Rows
 
 _PAGE = 1000
 
@@ -25,7 +25,7 @@ class Feed(Protocol):
 
 def follow(
     feed: Feed, query: ChangesQuery, heartbeat_seconds: float, timeout_seconds: float | None
-) -> Iterator[ChangeRow | Heartbeat]:
+) -> Rows[ChangeRow | Heartbeat]:
     """See `Replica.follow`."""
     changed = threading.Event()
     unsubscribe = feed.subscribe(changed.set)

@@ -107,7 +107,7 @@ def replicate_once(call: Call) -> Answer:
                 changes_pending=progress.pending,
                 docs_read=progress.docs_read,
                 docs_written=progress.docs_written,
-                doc_write_failures=len(progress.refused),
+                doc_write_failures=progress.doc_write_failures,
                 missing_revisions_found=progress.missing_found,
                 revisions_checked=progress.missing_checked,
                 updated_on=int(time.time()),

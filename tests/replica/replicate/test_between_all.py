@@ -10,11 +10,12 @@ import pytest
 
 from couchmend.core.document import Doc
 from couchmend.errors import Forbidden
-from couchmend.replica.base import ChangesQuery, Replica
+from couchmend.replica.base import Replica
 from couchmend.replica.embedded import EmbeddedReplica
 from couchmend.replica.replicate import replicate
 from tests.contract.backends import AVAILABLE, Backend, opened
-from tests.contract.chains import TREE, found, grow
+from tests.contract.chains import TREE, grow
+from tests.replica.replicate.leaves import leaves_of_all
 
 PAIRS = list(itertools.product(AVAILABLE, AVAILABLE))
 
@@ -37,18 +38,6 @@ def pair(
         yield one, other
 
 
-def content(replica: Replica) -> dict[str, list[Doc]]:
-    """Every leaf with its history and attachments."""
-    shown: dict[str, list[Doc]] = {}
-    for row in replica.changes(ChangesQuery(style="all_docs")).rows:
-        docs = found(replica.open_revs(row.id, revs=True, attachments=True))
-        for doc in docs:
-            for entry in doc.get("_attachments", {}).values():
-                del entry["digest"]  # of compressible types, it depends on the server
-        shown[row.id] = sorted(docs, key=lambda doc: str(doc["_rev"]))
-    return shown
-
-
 def test_everything_arrives_and_nothing_is_sent_twice(pair: tuple[Replica, Replica]) -> None:
     source, target = pair
     grow(source)
@@ -59,13 +48,13 @@ def test_everything_arrives_and_nothing_is_sent_twice(pair: tuple[Replica, Repli
     source.put({"_id": "_design/d", "views": {}})
     source.put_local("mine", {"v": 1})
     summary = replicate(source, target)
-    assert (summary.docs_written, summary.refused) == (36, ())
-    assert content(target) == content(source)
+    assert (summary.progress.docs_written, summary.progress.refused) == (36, [])
+    assert leaves_of_all(target) == leaves_of_all(source)
     assert all(doc["_id"] != "_local/mine" for doc in target.local_docs())
-    assert replicate(source, target).missing_checked == 0
+    assert replicate(source, target).progress.missing_checked == 0
     source.put({"_id": TREE, "_rev": "2-bbbb", "v": "edited"})
-    assert replicate(source, target).docs_written == 1
-    assert content(target) == content(source)
+    assert replicate(source, target).progress.docs_written == 1
+    assert leaves_of_all(target) == leaves_of_all(source)
 
 
 def test_both_ways_end_equal(pair: tuple[Replica, Replica]) -> None:
@@ -74,8 +63,8 @@ def test_both_ways_end_equal(pair: tuple[Replica, Replica]) -> None:
     other.put({"_id": "a", "at": "other"})
     replicate(one, other)
     replicate(other, one)
-    assert content(one) == content(other)
-    assert len(content(one)["a"]) == 2
+    assert leaves_of_all(one) == leaves_of_all(other)
+    assert len(leaves_of_all(one)["a"]) == 2
     assert one.get("a", conflicts=True) == other.get("a", conflicts=True)
 
 
@@ -83,9 +72,9 @@ def test_some_documents(pair: tuple[Replica, Replica]) -> None:
     source, target = pair
     source.bulk_docs([{"_id": f"d{n}", "n": n} for n in range(6)])
     replicate(source, target, doc_ids=["d1", "d5", "none"])
-    assert set(content(target)) == {"d1", "d5"}
+    assert set(leaves_of_all(target)) == {"d1", "d5"}
     replicate(source, target, selector={"n": {"$lt": 1}})
-    assert set(content(target)) == {"d0", "d1", "d5"}
+    assert set(leaves_of_all(target)) == {"d0", "d1", "d5"}
 
 
 def test_both_sides_keep_the_log(pair: tuple[Replica, Replica]) -> None:
@@ -111,6 +100,8 @@ def test_what_the_target_refuses_does_not_stop_the_rest() -> None:
     ):
         source.bulk_docs([{"_id": f"d{n}", "n": n} for n in range(5)])
         summary = replicate(source, target)
-        assert [(row.id, row.reason) for row in summary.refused] == [("d2", "not this one")]
-        assert summary.docs_written == 4
-        assert set(content(target)) == {"d0", "d1", "d3", "d4"}
+        assert [(row.id, row.reason) for row in summary.progress.refused] == [
+            ("d2", "not this one")
+        ]
+        assert summary.progress.docs_written == 4
+        assert set(leaves_of_all(target)) == {"d0", "d1", "d3", "d4"}

@@ -1,0 +1,129 @@
+"""What a replication carries: the revisions that the target lacks, in batches of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from couchmend.core.document import Doc, dumps
+from couchmend.errors import NotFound
+from couchmend.replica.base import ChangesQuery, Found, Missing, Replica, RevsDiff, Rows
+
+PAGE_ROWS = 1000
+"""Rows of the changes feed that are compared together."""
+
+BATCH_DOCS = 500
+BATCH_BYTES = 4 << 20
+"""About how much is written at once; a larger document goes by itself."""
+
+MANY_LEAVES = 100
+"""Beyond, CouchDB reads all leaves faster than named ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A revision on its way, with the target's leaves that it may descend from."""
+
+    doc: Doc
+    json_bytes: int
+    possible_ancestors: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Its id and revision."""
+        return self.doc["_id"], self.doc["_rev"]
+
+    @property
+    def bytes(self) -> int:
+        """Of the document as JSON and of its attachments."""
+        entries = (self.doc.get("_attachments") or {}).values()
+        attached: int = sum(entry["length"] for entry in entries)
+        return self.json_bytes + attached
+
+
+@dataclass(slots=True)
+class Batch:
+    """Revisions to be stored.
+
+    With `seq`, everything up to that sequence is in this batch or an earlier one; `rows` are
+    the changes since the last such batch.
+    """
+
+    incoming: list[Incoming] = field(default_factory=list)
+    bytes: int = 0
+    unreadable: list[Missing] = field(default_factory=list)
+    missing_checked: int = 0
+    missing_found: int = 0
+    documents: int = 0
+    rows: int = 0
+    seq: str | None = None
+
+    def add(self, incoming: Incoming) -> None:
+        """Take one more revision along."""
+        self.incoming.append(incoming)
+        self.bytes += incoming.bytes
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to store what is here."""
+        return len(self.incoming) >= BATCH_DOCS or self.bytes >= BATCH_BYTES
+
+
+def read_batches(source: Replica, target: Replica, query: ChangesQuery) -> Rows[Batch]:
+    """Everything of the changes that the target lacks, until the feed's present end."""
+    for page in source.change_pages(query, PAGE_ROWS):
+        leaves: dict[str, list[str]] = {}
+        for row in page.rows:
+            leaves.setdefault(row.id, []).extend(row.revs)
+        lacking = target.revs_diff(leaves) if leaves else {}
+        batch = Batch(
+            missing_checked=sum(map(len, leaves.values())),
+            missing_found=sum(len(diff.missing) for diff in lacking.values()),
+            documents=len(lacking),
+        )
+        for outcome in _read(source, lacking):
+            match outcome:
+                case Incoming():
+                    batch.add(outcome)
+                case Missing():
+                    batch.unreadable.append(outcome)
+            if batch.full:
+                yield batch
+                batch = Batch()
+        batch.rows, batch.seq = len(page.rows), page.last_seq
+        yield batch
+
+
+def _read(source: Replica, lacking: Mapping[str, RevsDiff]) -> Iterator[Incoming | Missing]:
+    """The missing revisions with their histories.
+
+    What was edited since comes as the leaves that it has become; it is in the feed again.
+    """
+    few = {id: diff for id, diff in lacking.items() if len(diff.missing) <= MANY_LEAVES}
+    wanted = [(id, rev) for id, diff in few.items() for rev in diff.missing]
+    if wanted:
+        for row in source.bulk_get(wanted, latest=True, revs=True):
+            for outcome in row.outcomes:
+                yield _incoming(outcome, lacking[row.id])
+    for id in lacking.keys() - few.keys():
+        missing = set(lacking[id].missing)
+        try:
+            leaves = source.open_revs(id, revs=True)
+        except NotFound as problem:
+            yield Missing(id, None, problem.error, problem.reason)
+            continue
+        for outcome in leaves:
+            if isinstance(outcome, Missing) or not missing.isdisjoint(chain_of(outcome.doc)):
+                yield _incoming(outcome, lacking[id])
+
+
+def _incoming(outcome: Found | Missing, diff: RevsDiff) -> Incoming | Missing:
+    if isinstance(outcome, Missing):
+        return outcome
+    return Incoming(outcome.doc, len(dumps(outcome.doc)), diff.possible_ancestors)
+
+
+def chain_of(doc: Doc) -> Iterator[str]:
+    """The revisions that a document's `_revisions` name, newest first."""
+    start = doc["_revisions"]["start"]
+    return (f"{start - age}-{hash}" for age, hash in enumerate(doc["_revisions"]["ids"]))

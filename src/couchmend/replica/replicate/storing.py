@@ -1,0 +1,157 @@
+"""Storing revisions at the target, with the attachments that it does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from couchmend.core.document import JSON, Doc
+from couchmend.core.revtree import Rev
+from couchmend.errors import NotFound, Unavailable
+from couchmend.replica.base import Found, Missing, Refused, Replica
+from couchmend.replica.refusals import bulk_docs_each
+from couchmend.replica.replicate.batches import Incoming, chain_of
+from couchmend.replica.replicate.counting import Progress
+
+_NO_REFUSALS = frozenset({"timeout", "internal_server_error", "service_unavailable"})
+"""Errors of a row that say nothing about the document: it may be stored another time."""
+
+_Held = Mapping[str, Doc]
+"""Attachments that the target holds for an ancestor, as their stubs by name."""
+
+
+class Store:
+    """Takes revisions of one source to one target, and counts."""
+
+    def __init__(self, source: Replica, target: Replica, progress: Progress) -> None:
+        self._source = source
+        self._target = target
+        self._progress = progress
+
+    def store(self, incoming: Sequence[Incoming]) -> None:
+        """Store all of it; what the target refuses does not stop the rest.
+
+        Raises:
+            ReplicaError: a side failed; some of it may be stored.
+        """
+        held = self._held(incoming)
+        refused = self._write(incoming, held)
+        # What the target held a moment ago may be compacted: send those whole.
+        unheld = {
+            (row.id, row.rev)
+            for row in refused
+            if row.error == "missing_stub" and (row.id, row.rev) in held
+        }
+        if unheld:
+            refused = [row for row in refused if (row.id, row.rev) not in unheld]
+            refused += self._write([one for one in incoming if one.key in unheld], {})
+        self._progress.note_refused(refused)
+
+    def _write(
+        self, incoming: Sequence[Incoming], held: Mapping[tuple[str, str], _Held]
+    ) -> list[Refused]:
+        left = list(incoming)
+        while left:
+            docs = [self._sent(one.doc, held.get(one.key, {})) for one in left]
+            try:
+                refused = bulk_docs_each(self._target, docs, new_edits=False)
+            except _Vanished as gone:
+                # Superseded and compacted meanwhile: the document is in the feed again.
+                self._progress.note_unreadable([Missing(*gone.key, reason=gone.reason)])
+                left = [one for one in left if one.key != gone.key]
+                continue
+            rows = [row for row in refused if isinstance(row, Refused)]
+            for row in rows:
+                if row.error in _NO_REFUSALS:
+                    raise Unavailable(
+                        row.reason, error=row.error, operation="replicate", target=row.id
+                    )
+            self._count(left, docs, {(row.id, row.rev) for row in rows})
+            return rows
+        return []
+
+    def _count(
+        self, incoming: Sequence[Incoming], docs: Sequence[Doc], refused: Collection[object]
+    ) -> None:
+        progress = self._progress
+        for one, doc in zip(incoming, docs, strict=True):
+            if one.key in refused:
+                continue
+            sent = [entry for entry in doc.get("_attachments", {}).values() if "data" in entry]
+            progress.docs_written += 1
+            progress.attachments += len(sent)
+            progress.bytes_written += one.json_bytes + sum(entry["length"] for entry in sent)
+
+    # --- attachments
+
+    def _sent(self, doc: Doc, held: _Held) -> Doc:
+        """A document as it is written: attachments that the target holds stay stubs."""
+        stubs = doc.get("_attachments")
+        if not stubs:
+            return doc
+        entries: dict[str, JSON] = {}
+        for name, stub in stubs.items():
+            if _same(stub, held.get(name)):
+                entries[name] = stub
+            else:
+                entries[name] = {
+                    "content_type": stub["content_type"],
+                    "revpos": stub["revpos"],
+                    "length": stub["length"],
+                    "data": _Content(self._source, doc["_id"], name, doc["_rev"]),
+                }
+        return {**doc, "_attachments": entries}
+
+    def _held(self, incoming: Sequence[Incoming]) -> dict[tuple[str, str], _Held]:
+        """What the target holds of the attachments, by document and revision.
+
+        Servers resolve a stub without comparing its digest, so it is compared here.
+        """
+        ancestors = {}
+        for one in incoming:
+            if one.possible_ancestors and one.doc.get("_attachments"):
+                ancestor = next(filter(one.possible_ancestors.__contains__, chain_of(one.doc)), "")
+                if ancestor and _has_older(one.doc, Rev.parse(ancestor).generation):
+                    ancestors[one.key] = ancestor
+        if not ancestors:
+            return {}
+        wanted = [(key[0], ancestor) for key, ancestor in ancestors.items()]
+        held: dict[tuple[str, str], _Held] = {}
+        for key, row in zip(ancestors, self._target.bulk_get(wanted), strict=True):
+            match row.outcomes:
+                case (Found(doc),):
+                    held[key] = doc.get("_attachments") or {}
+        return held
+
+
+class _Vanished(Exception):
+    """The source has lost an attachment since it told of it."""
+
+    def __init__(self, id: str, rev: str, reason: str) -> None:
+        super().__init__(reason)
+        self.key = id, rev
+        self.reason = reason
+
+
+class _Content:
+    """An attachment of the source, read anew whenever somebody iterates."""
+
+    def __init__(self, source: Replica, id: str, name: str, rev: str) -> None:
+        self._source = source
+        self._id, self._name, self._rev = id, name, rev
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            found = self._source.attachment(self._id, self._name, rev=self._rev)
+        except NotFound as problem:
+            reason = f"attachment {self._name}: {problem.reason}"
+            raise _Vanished(self._id, self._rev, reason) from problem
+        return iter(found.chunks)
+
+
+def _has_older(doc: Doc, generation: int) -> bool:
+    return any(stub["revpos"] <= generation for stub in doc["_attachments"].values())
+
+
+def _same(stub: Doc, held: Doc | None) -> bool:
+    compared = ("digest", "length", "content_type", "revpos")
+    return held is not None and all(stub.get(name) == held.get(name) for name in compared)

@@ -1,0 +1,113 @@
+"""Whether a value is allowed, where it stands, and what may have been meant instead."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from couchmend.settings.sections import SECTIONS, TABLES, fields_of, in_words, types_of
+
+# As greedy as it can be: a password may hold any character.
+_CREDENTIALS = re.compile(r"//.*@", re.DOTALL)
+
+
+def checked(kind: type, name: str, value: Any, *, strict: bool, file: Path | None) -> Any:
+    """The value of a field in its one form.
+
+    strict: whether its type must be right as it stands.
+    file: the configuration file; a relative path in it counts from its folder.
+
+    Raises:
+        ValueError: the value is not allowed; its words say what is.
+    """
+    from pydantic import Field, TypeAdapter, ValidationError
+
+    about = fields_of(kind)[name]
+    wanted = types_of(kind)[name]
+    # A list is what TOML and JSON have; the settings themselves cannot change.
+    is_list = wanted == tuple[str, ...]
+    bounds = {"ge": about["least"], "le": about["most"]}
+    limits = Field(**{key: bound for key, bound in bounds.items() if bound is not None})
+    value = list(value) if isinstance(value, tuple) else value
+    plain = list[str] if is_list else str if wanted is Path else wanted
+    allowed: Any = Annotated[plain, limits]
+    try:
+        found = TypeAdapter(allowed).validate_python(value, strict=strict)
+    except ValidationError as problem:
+        raise ValueError(f"it is {in_words(kind, name)}") from problem
+    if about["choices"] and found not in about["choices"]:
+        raise ValueError(f"it is {in_words(kind, name)}")
+    if wanted is Path:
+        return _path(found, file)
+    if is_list:
+        return tuple(_in_form(about["form"], item) for item in found)
+    return _in_form(about["form"], found)
+
+
+def _path(text: str, file: Path | None) -> Path:
+    if not text:
+        raise ValueError("it is a path")
+    path = Path(text).expanduser()
+    return path if file is None else file.absolute().parent / path
+
+
+def _in_form(form: Callable[[str], str] | None, value: Any) -> Any:
+    try:
+        return value if form is None else form(value)
+    except ValueError as problem:
+        raise ValueError(f"{shown(value)}: {problem}") from problem
+
+
+def shown(value: Any) -> str:
+    """A value as an error may show it: a URL's credentials are left out."""
+    return _CREDENTIALS.sub("//…@", repr(value))
+
+
+def unknown_key(kind: type, name: str, whole: str, said: Callable[[str], str]) -> str:
+    """What may have been meant by a key that does not exist, as the end of a sentence.
+
+    whole: what the keys belong to.
+    said: how a key is written.
+    """
+    names = fields_of(kind)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if near:
+        return f" (did you mean {said(near[0])}?)"
+    return f" ({whole} has {', '.join(names)})"
+
+
+def nearest(word: str, known: list[str] | None = None) -> str:
+    """What may have been meant, as the end of a sentence."""
+    every = [f"{section}.{name}" for section in SECTIONS for name in fields_of(SECTIONS[section])]
+    known = known or [*SECTIONS, *TABLES, *every]
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return (
+        f" (did you mean {near[0]}?)" if near else f" (there are {', '.join([*SECTIONS, *TABLES])})"
+    )
+
+
+def place(
+    file: Path | None, text: str, section: str, name: str | None = None, number: int | None = None
+) -> str:
+    """`file:line` of a section or of a key in it, or the file alone where that is unclear.
+
+    number: which of the tables of this name, from 0.
+    """
+    inside = False
+    seen = -1
+    for line_number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
+            named = header[1].strip("\"'") == section
+            seen += named
+            inside = named and number in (None, seen)
+            if inside and name is None:
+                return f"{file}:{line_number}"
+        elif name is None:
+            if re.match(rf"\s*[\"']?{re.escape(section)}[\"']?\s*[=.]", line):
+                return f"{file}:{line_number}"
+        elif inside and re.match(rf"\s*[\"']?{re.escape(name)}[\"']?\s*[=.]", line):
+            return f"{file}:{line_number}"
+    return str(file)

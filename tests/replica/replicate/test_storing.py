@@ -1,0 +1,199 @@
+"""What is sent to the target, and what becomes of refusals and of what vanishes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pytest
+
+from couchmend.core.document import JSON, Doc
+from couchmend.errors import Forbidden, NotFound, Unavailable
+from couchmend.replica.base import Attachment, Missing, Refused, Written
+from couchmend.replica.embedded import EmbeddedReplica, Limits
+from couchmend.replica.replicate import replicate
+from tests.contract.chains import chained, store
+
+
+@pytest.fixture
+def source() -> Iterator[EmbeddedReplica]:
+    with EmbeddedReplica.open(":memory:") as replica:
+        yield replica
+
+
+@pytest.fixture
+def target() -> Iterator[EmbeddedReplica]:
+    with EmbeddedReplica.open(":memory:") as replica:
+        yield replica
+
+
+def attached(replica: EmbeddedReplica, id: str) -> dict[str, bytes]:
+    return {name: replica.attachment(id, name).read() for name in replica.get(id)["_attachments"]}
+
+
+def test_an_attachment_that_the_target_holds_is_not_sent_again(
+    source: EmbeddedReplica, target: EmbeddedReplica
+) -> None:
+    rev = source.put_attachment("a", "photo", b"p" * 1000, "image/png")
+    assert replicate(source, target).progress.attachments == 1
+    rev = source.put({**source.get("a"), "title": "sunset"})
+    rev = source.put_attachment("a", "note", b"n" * 10, "text/plain", rev=rev)
+    sent = replicate(source, target).progress
+    assert (sent.docs_written, sent.attachments) == (1, 1)
+    assert sent.bytes_written < 1000
+    rev = source.put_attachment("a", "photo", b"q" * 1000, "image/png", rev=rev)
+    assert replicate(source, target).progress.attachments == 1
+    source.delete_attachment("a", "note", rev)
+    assert replicate(source, target).progress.attachments == 0
+    assert attached(target, "a") == attached(source, "a") == {"photo": b"q" * 1000}
+
+
+def test_a_stub_is_never_trusted_for_other_content(
+    source: EmbeddedReplica, target: EmbeddedReplica
+) -> None:
+    """Two databases with one ancestor, whose attachments differ under one revision."""
+    for replica, content in ((source, b"right"), (target, b"wrong")):
+        doc = chained("a", "1-a")
+        doc["_attachments"] = {"f": {"content_type": "x/x", "data": content, "revpos": 1}}
+        store(replica, doc)
+    stub = source.get("a")["_attachments"]
+    store(source, {**chained("a", "2-b", "1-a"), "_attachments": stub})
+    replicate(source, target)
+    assert target.attachment("a", "f").read() == b"right"
+
+
+class Forgetful(EmbeddedReplica):
+    """Has compacted away what it held when it was asked about it."""
+
+    stubs = 0
+
+    def bulk_docs(
+        self, docs: Sequence[Mapping[str, JSON]], *, new_edits: bool = True
+    ) -> list[Written | Refused]:
+        refused: list[Written | Refused] = []
+        for doc in docs:
+            if any("stub" in entry for entry in doc.get("_attachments", {}).values()):
+                self.stubs += 1
+                refused.append(Refused(doc["_id"], doc["_rev"], "missing_stub", "gone"))
+            else:
+                refused += super().bulk_docs([doc], new_edits=new_edits)
+        return refused
+
+
+def test_what_is_no_longer_held_is_sent_whole(source: EmbeddedReplica) -> None:
+    with Forgetful.open(":memory:") as target:
+        source.put_attachment("a", "photo", b"p" * 1000, "image/png")
+        replicate(source, target)
+        source.put({**source.get("a"), "title": "sunset"})
+        sent = replicate(source, target).progress
+        assert target.stubs == 1
+        assert (sent.docs_written, sent.attachments, sent.doc_write_failures) == (1, 1, 0)
+        assert attached(target, "a") == {"photo": b"p" * 1000}
+
+
+class Losing(EmbeddedReplica):
+    """Loses the attachments of one document while it is replicated."""
+
+    def attachment(self, id: str, name: str, *, rev: str | None = None) -> Attachment:
+        if id == "d1":
+            raise NotFound("missing", target=id)
+        return super().attachment(id, name, rev=rev)
+
+
+def test_an_attachment_that_vanishes_does_not_stop_the_rest(target: EmbeddedReplica) -> None:
+    with Losing.open(":memory:") as source:
+        for n in range(4):
+            source.put_attachment(f"d{n}", "f", b"x" * 100, "x/x")
+        done = replicate(source, target).progress
+        assert done.docs_written == 3
+        (gone,) = done.unreadable
+        assert (gone.id, gone.reason) == ("d1", "attachment f: missing")
+        leaves = {row.id: row.revs for row in source.changes().rows}
+        assert target.revs_diff(leaves).keys() == {"d1"}
+
+
+def test_a_leaf_without_a_body_is_told(target: EmbeddedReplica) -> None:
+    class Bodiless(EmbeddedReplica):
+        def bulk_get(self, wanted, **include):  # type: ignore[no-untyped-def]
+            for row in super().bulk_get(wanted, **include):
+                if row.id == "d1":
+                    yield type(row)(row.id, (Missing(row.id, "1-x"),))
+                else:
+                    yield row
+
+    with Bodiless.open(":memory:") as source:
+        source.bulk_docs([{"_id": f"d{n}"} for n in range(3)])
+        done = replicate(source, target).progress
+        assert (done.docs_written, done.unread, done.doc_write_failures) == (2, 1, 0)
+
+
+def test_refused_documents_are_told_and_the_rest_is_stored(source: EmbeddedReplica) -> None:
+    def refuse(new: Doc, old: Doc | None) -> None:
+        if new.get("n") == 2:
+            raise Forbidden("not this one")
+
+    limits = Limits(max_document_bytes=500)
+    with EmbeddedReplica.open(":memory:", validators=[refuse], limits=limits) as target:
+        source.bulk_docs([{"_id": f"d{n}", "n": n} for n in range(5)])
+        source.put({"_id": "large", "text": "x" * 1000})
+        done = replicate(source, target).progress
+        assert {(row.id, row.error) for row in done.refused} == {
+            ("d2", "forbidden"),
+            ("large", "document_too_large"),
+        }
+        assert (done.docs_written, done.doc_write_failures) == (4, 2)
+        assert all(row.rev == source.get(row.id)["_rev"] for row in done.refused)
+
+
+def test_thousands_of_failures_are_counted_and_the_first_are_listed(
+    source: EmbeddedReplica,
+) -> None:
+    def refuse(new: Doc, old: Doc | None) -> None:
+        raise Forbidden("nothing")
+
+    with EmbeddedReplica.open(":memory:", validators=[refuse]) as target:
+        source.bulk_docs([{"_id": f"d{n}"} for n in range(2500)])
+        done = replicate(source, target).progress
+        assert (done.doc_write_failures, len(done.refused)) == (2500, 1000)
+
+
+def test_a_row_that_says_nothing_about_the_document_is_a_failure(source: EmbeddedReplica) -> None:
+    class Overloaded(EmbeddedReplica):
+        def bulk_docs(
+            self, docs: Sequence[Mapping[str, JSON]], *, new_edits: bool = True
+        ) -> list[Written | Refused]:
+            return [Refused(docs[0]["_id"], docs[0]["_rev"], "timeout", "the shard is slow")]
+
+    with Overloaded.open(":memory:") as target:
+        source.put({"_id": "a"})
+        with pytest.raises(Unavailable, match="the shard is slow"):
+            replicate(source, target)
+        assert target.local_docs() == source.local_docs() == []
+
+
+def test_large_batches_are_written_in_parts(source: EmbeddedReplica) -> None:
+    class Counting(EmbeddedReplica):
+        largest = 0
+
+        def bulk_docs(
+            self, docs: Sequence[Mapping[str, JSON]], *, new_edits: bool = True
+        ) -> list[Written | Refused]:
+            self.largest = max(self.largest, sum(len(doc.get("text", "")) for doc in docs))
+            return super().bulk_docs(docs, new_edits=new_edits)
+
+    with Counting.open(":memory:") as target:
+        for n in range(30):
+            source.put({"_id": f"d{n}", "text": "x" * 1_000_000})
+        done = replicate(source, target).progress
+        assert done.docs_written == 30
+        assert 1_000_000 < target.largest <= 5_000_000
+
+
+def test_a_document_with_more_leaves_than_are_named_one_by_one(
+    source: EmbeddedReplica, target: EmbeddedReplica
+) -> None:
+    leaves = [chained("a", f"2-{n:04x}", "1-a", n=n) for n in range(300)]
+    store(source, *leaves)
+    store(target, *leaves[:50])
+    done = replicate(source, target).progress
+    assert (done.missing_found, done.docs_written) == (250, 250)
+    assert len(target.open_revs("a")) == 300
