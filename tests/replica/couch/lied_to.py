@@ -46,9 +46,8 @@ PATIENT = Options(
 )
 HASTY = replace(
     PATIENT,
-    read_timeout_seconds=0.25,
+    read_timeout_seconds=0.3,
     answer_timeout_seconds=1.0,
-    retries=replace(_RETRIES, attempts=2),
 )
 """For servers that stall."""
 

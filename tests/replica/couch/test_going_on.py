@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -73,6 +74,31 @@ class Feed:
 
 def ids(pages: Sequence[ChangesPage]) -> list[str]:
     return [row.id for page in pages for row in page.rows]
+
+
+def test_rows_are_not_lost_when_what_puts_them_in_order_fails(server: ScriptedServer) -> None:
+    """Which leaf wins is asked of the server in the middle of the feed, where it is needed."""
+    failures = [Told(503), Told(503)]
+
+    def script(asked: Asked) -> Told:
+        if asked.path == "/" and failures:
+            return failures.pop()
+        return feed(asked)
+
+    class TornFeed(Feed):
+        @staticmethod
+        def row(number: int) -> JSON:
+            leaves = [{"rev": f"1-{number}"}, {"rev": f"1-{number}b"}]
+            return {"seq": f"{number}-x", "id": f"d{number}", "changes": leaves}
+
+    options = replace(HASTY, retries=replace(HASTY.retries, attempts=2))
+    server.tell(Told(body={"doc_count": 0, "update_seq": 5}))
+    with CouchReplica.open(f"{server.url}/notes", options=options) as replica:
+        feed = TornFeed(total=20)
+        server.script = script
+        pages = list(replica.change_pages(ChangesQuery(style="all_docs"), 5))
+    assert failures == []
+    assert ids(pages) == [f"d{n}" for n in range(1, 21)]
 
 
 @settings(

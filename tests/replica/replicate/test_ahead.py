@@ -75,3 +75,21 @@ def test_leaving_does_not_wait_for_a_request() -> None:
         next(items)
     assert time.monotonic() - began < 5
     go.set()
+
+
+def test_a_source_that_fails_when_it_is_closed_does_not_hang() -> None:
+    class Failing:
+        def __iter__(self) -> Failing:
+            return self
+
+        def __next__(self) -> int:
+            raise StopIteration
+
+        def close(self) -> None:
+            raise OSError("the socket is gone")
+
+    with (
+        read_ahead(Failing()) as items,  # type: ignore[arg-type]
+        pytest.raises(OSError, match="socket"),
+    ):
+        next(items)

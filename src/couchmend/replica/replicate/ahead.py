@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -45,13 +45,12 @@ def read_ahead(source: Rows[T], depth: int = 2) -> Iterator[Iterator[T]]:
     def draw() -> None:
         problem: BaseException | None = None
         try:
-            for item in source:
-                if not put(item):
-                    break
+            with closing(source):
+                for item in source:
+                    if not put(item):
+                        return
         except BaseException as raised:  # noqa: BLE001 - raised again by whoever reads
             problem = raised
-        finally:
-            source.close()
         put(_End(problem))
 
     def taken() -> Iterator[T]:

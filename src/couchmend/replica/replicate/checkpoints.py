@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 
 from couchmend.core.document import JSON, Doc, dumps
-from couchmend.errors import Conflict, Forbidden, NotFound, Unauthorized
+from couchmend.errors import Forbidden, NotFound, Unauthorized
 from couchmend.replica.base import ChangesQuery, Replica
 
 BEGINNING = "0"
@@ -21,8 +21,11 @@ _SOURCE_INSTANCE = "source_instance"
 """In the target's log, while the source may only be read: which database that was."""
 
 
-def replication_id(source: Replica, target: Replica, query: ChangesQuery) -> str:
-    """The same for every run of one replication, and different for any other."""
+def replication_id(source: Replica, target: Replica, query: ChangesQuery, since: str | None) -> str:
+    """The same for every run of one replication, and different for any other.
+
+    One that began at `since` has not brought what lies before: its log is another one.
+    """
     what = [
         "couchmend",
         source.url,
@@ -31,6 +34,7 @@ def replication_id(source: Replica, target: Replica, query: ChangesQuery) -> str
         target.name,
         None if query.doc_ids is None else sorted(query.doc_ids),
         query.selector,
+        *([] if since in (None, BEGINNING) else [since]),
     ]
     return hashlib.md5(dumps(what), usedforsecurity=False).hexdigest()
 
@@ -63,8 +67,7 @@ class Log:
     def record(self, seq: str, session: Doc) -> None:
         """Note that everything up to `seq` is stored at the target.
 
-        `session` is the entry of the history.  The target comes first: a source whose log
-        is ahead would hide changes, while a target whose log is ahead repeats them.
+        `session` is the entry of the history.
 
         Raises:
             ReplicaError: the target takes no log, or a side cannot be reached.
@@ -78,13 +81,13 @@ class Log:
             "history": [session, *self._earlier][:_SESSIONS_KEPT],
         }
         if self._instance is None:
-            _write(self._target, self._id, log)
+            self._target.put_local(self._id, log)
             try:
-                _write(self._source, self._id, log)
+                self._source.put_local(self._id, log)
             except (Forbidden, Unauthorized):
                 self._instance = self._source.info().instance_start_time
         if self._instance is not None:
-            _write(self._target, self._id, {**log, _SOURCE_INSTANCE: self._instance})
+            self._target.put_local(self._id, {**log, _SOURCE_INSTANCE: self._instance})
         self.recorded = seq
 
 
@@ -133,11 +136,3 @@ def _read(replica: Replica, id: str) -> Doc:
         return replica.get_local(id)
     except NotFound:
         return {}
-
-
-def _write(replica: Replica, id: str, log: Doc) -> None:
-    """Write over whatever is there.  Some servers compare `_rev` where CouchDB does not."""
-    try:
-        replica.put_local(id, log)
-    except Conflict:
-        replica.put_local(id, {**log, "_rev": _read(replica, id).get("_rev")})

@@ -96,7 +96,7 @@ class _Session:
         self._store = Store(source, target, self._progress)
         self._id = uuid.uuid4().hex
         self._started = formatdate(usegmt=True)
-        self._log = Log(source, target, replication_id(source, target, self._query))
+        self._log = Log(source, target, replication_id(source, target, self._query, since))
         self._seq = self._start_seq = self._log.start_seq if since is None else since
         self._noted = time.monotonic()
 
