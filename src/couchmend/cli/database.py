@@ -14,7 +14,7 @@ from couchmend.errors import DatabaseNotFound, Unsupported, UsageError
 
 if TYPE_CHECKING:
     from couchmend.replica.base import Replica
-    from couchmend.replica.couch.servers import Servers
+    from couchmend.replica.couch.connection.servers import Servers
 
 Database = Annotated[
     str,
@@ -36,7 +36,7 @@ Config = Annotated[
 def known_servers(config: Path | None) -> Servers:
     """The servers of the configuration; what is opened with one of these shares its limits."""
     from couchmend import settings
-    from couchmend.replica.couch.servers import Servers
+    from couchmend.replica.couch.connection.servers import Servers
 
     return Servers(settings.load(config=config).servers)
 

@@ -12,7 +12,7 @@ from couchmend.errors import UsageError
 from couchmend.replica.base import Replica, Server
 
 if TYPE_CHECKING:
-    from couchmend.replica.couch.servers import Servers
+    from couchmend.replica.couch.connection.servers import Servers
 
 MEMORY = ":memory:"
 
@@ -69,7 +69,7 @@ def open_server(url: str, *, servers: Sequence[settings.Server] | Servers = ()) 
 
 
 def _servers(servers: Sequence[settings.Server] | Servers) -> Servers:
-    from couchmend.replica.couch.servers import Servers
+    from couchmend.replica.couch.connection.servers import Servers
 
     return servers if isinstance(servers, Servers) else Servers(servers)
 

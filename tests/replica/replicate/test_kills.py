@@ -18,7 +18,7 @@ from couchmend.core.document import Doc
 from couchmend.errors import Unavailable
 from couchmend.replica.base import ChangesQuery, Replica
 from couchmend.replica.couch import CouchReplica, Options
-from couchmend.replica.couch.retries import Retries
+from couchmend.replica.couch.connection.retries import Retries
 from couchmend.replica.opening import open_replica, open_server
 from couchmend.replica.replicate import batches, replicate, session
 from tests.cli.serving import free_port, serving

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from couchmend.core.document import JSON, Doc, dumps, dumps_checked
 from couchmend.errors import BadRequest
 from couchmend.replica.base import DatabaseInfo, Sizes
-from couchmend.replica.couch import writing
-from couchmend.replica.couch.answers import sequence
 from couchmend.replica.couch.connection import Connection
+from couchmend.replica.couch.connection.answers import sequence
 from couchmend.replica.couch.express import may_lack
+from couchmend.replica.couch.writing import documents
 
 
 def info(connection: Connection) -> DatabaseInfo:
@@ -80,7 +80,7 @@ def compact(connection: Connection) -> None:
 def purge(connection: Connection, revs: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """See `Replica.purge`."""
     with may_lack(connection, "_purge"):
-        return writing.purge(connection, revs)
+        return documents.purge(connection, revs)
 
 
 def _do(connection: Connection, method: str, path: str, body: bytes) -> None:

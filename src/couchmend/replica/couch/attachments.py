@@ -10,12 +10,12 @@ from contextlib import ExitStack
 from couchmend.core.document import JSON, Doc
 from couchmend.errors import BadRequest, DocumentInvalid, NotFound, Unavailable
 from couchmend.replica.base import Attachment, AttachmentData
-from couchmend.replica.couch.address import attachment_path
-from couchmend.replica.couch.answers import Answer
 from couchmend.replica.couch.connection import Connection
-from couchmend.replica.couch.multipart import Part
-from couchmend.replica.couch.spool import Spool
-from couchmend.replica.couch.stream import Stream
+from couchmend.replica.couch.connection.address import attachment_path
+from couchmend.replica.couch.connection.answers import Answer
+from couchmend.replica.couch.connection.stream import Stream
+from couchmend.replica.couch.writing.multipart import Part
+from couchmend.replica.couch.writing.spool import Spool
 
 DEFAULT_TYPE = "application/octet-stream"
 _DIGEST_CHARACTERS = 24

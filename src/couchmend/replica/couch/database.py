@@ -30,17 +30,11 @@ from couchmend.replica.base import (
     Rows,
     Written,
 )
-from couchmend.replica.couch import (
-    about,
-    attachments,
-    changes,
-    listing,
-    queries,
-    reading,
-    writing,
-)
+from couchmend.replica.couch import about, attachments
 from couchmend.replica.couch.connection import Connection, Options
 from couchmend.replica.couch.nearest import name_the_nearest
+from couchmend.replica.couch.reading import bulk, changes, listing, queries, revisions
+from couchmend.replica.couch.writing import documents
 
 
 class CouchReplica(Replica):
@@ -117,7 +111,7 @@ class CouchReplica(Replica):
     def get(
         self, id: str, *, rev: str | None = None, latest: bool = False, **include: Unpack[Include]
     ) -> Doc:
-        return reading.get(self._connection, id, rev, latest=latest, include=include)
+        return revisions.get(self._connection, id, rev, latest=latest, include=include)
 
     def open_revs(
         self,
@@ -127,7 +121,7 @@ class CouchReplica(Replica):
         latest: bool = False,
         **include: Unpack[Include],
     ) -> list[Found | Missing]:
-        return reading.open_revs(self._connection, id, wanted, latest=latest, include=include)
+        return revisions.open_revs(self._connection, id, wanted, latest=latest, include=include)
 
     def bulk_get(
         self,
@@ -136,7 +130,7 @@ class CouchReplica(Replica):
         latest: bool = False,
         **include: Unpack[Include],
     ) -> Rows[BulkGetRow]:
-        return reading.bulk_get(self._connection, wanted, latest=latest, include=include)
+        return bulk.bulk_get(self._connection, wanted, latest=latest, include=include)
 
     def all_docs(self, query: AllDocsQuery | None = None) -> AllDocsPage:
         return listing.all_docs(self._connection, query or AllDocsQuery())
@@ -159,14 +153,14 @@ class CouchReplica(Replica):
         )
 
     def revs_diff(self, revs: Mapping[str, Sequence[str]]) -> dict[str, RevsDiff]:
-        return writing.revs_diff(self._connection, revs)
+        return documents.revs_diff(self._connection, revs)
 
     # --- writing documents
 
     def bulk_docs(
         self, docs: Sequence[Mapping[str, JSON]], *, new_edits: bool = True
     ) -> list[Written | Refused]:
-        return writing.bulk_docs(self._connection, docs, new_edits=new_edits)
+        return documents.bulk_docs(self._connection, docs, new_edits=new_edits)
 
     # --- attachments
 

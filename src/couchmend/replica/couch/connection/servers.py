@@ -1,0 +1,61 @@
+"""The servers that the settings know, and how to talk to them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+
+from couchmend.replica.couch.connection import tls
+from couchmend.replica.couch.connection.address import Address
+from couchmend.replica.couch.connection.credentials import authentication
+from couchmend.replica.couch.connection.options import Options
+from couchmend.replica.couch.connection.throttle import Throttle
+from couchmend.settings import Server
+
+
+class Servers:
+    """The `[[servers]]` of the settings.
+
+    All databases that are opened with one such object share the throttle of their server.
+    environment: the variables that credentials may come from; the process's own when None.
+    """
+
+    def __init__(
+        self, entries: Sequence[Server] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._entries = [(Address.parse(entry.url), entry) for entry in entries]
+        self._environment = os.environ if environment is None else environment
+        self._lock = threading.Lock()
+        self._throttles: dict[str, Throttle] = {}
+
+    def options(self, url: str) -> Options:
+        """How to talk to the server of `url`: as the entry says whose address is the longest
+        that covers it.
+
+        Raises:
+            UsageError: no address of a server, or a file of the entry cannot be used.
+        """
+        address = Address.parse(url)
+        fitting = [(place, entry) for place, entry in self._entries if place.covers(address)]
+        if not fitting:
+            return Options(authentication=authentication(address, None, self._environment))
+        place, entry = max(fitting, key=lambda pair: len(pair[0].path))
+        own_tls = entry.ca_file or entry.client_certificate
+        return Options(
+            connect_timeout_seconds=entry.connect_timeout_seconds,
+            read_timeout_seconds=entry.read_timeout_seconds,
+            answer_timeout_seconds=entry.answer_timeout_seconds,
+            connections=entry.connections,
+            tls=(
+                tls.context(entry.ca_file, entry.client_certificate, entry.client_key)
+                if own_tls
+                else None
+            ),
+            authentication=authentication(address, entry, self._environment),
+            throttle=self._throttle(place.url, entry),
+        )
+
+    def _throttle(self, url: str, entry: Server) -> Throttle:
+        with self._lock:
+            return self._throttles.setdefault(url, Throttle(entry.max_requests_per_second))

@@ -1,0 +1,1 @@
+"""What is read: documents, leaves, changes, listings, queries; each answer is checked."""

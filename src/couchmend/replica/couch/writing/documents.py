@@ -1,0 +1,179 @@
+"""Writing documents, and every row of what the server says about them."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+from couchmend.core.document import JSON, dumps
+from couchmend.errors import TooLarge
+from couchmend.replica.base import Refused, RevsDiff, Written
+from couchmend.replica.couch.connection import Connection
+from couchmend.replica.couch.connection.answers import Answer
+from couchmend.replica.couch.writing.drafts import Draft, drafted
+from couchmend.replica.couch.writing.lone import check_rev, write_alone
+
+_PURGED_IDS = 100
+_PURGED_REVISIONS = 1000
+
+Rows = dict[int, Written | Refused]
+"""What became of documents, by their places."""
+
+
+def bulk_docs(
+    connection: Connection, docs: Sequence[Mapping[str, JSON]], *, new_edits: bool
+) -> list[Written | Refused]:
+    """See `Replica.bulk_docs`.
+
+    A document with large attachments is written by itself, after the others.  Unless it is
+    the only one, whatever the server has against it is its row: the others may be stored.
+    """
+    with ExitStack() as resources:
+        drafts = drafted(docs, resources, new_edits=new_edits)
+        together = [draft for draft in drafts if not draft.parts]
+        rows = _write_together(connection, together, new_edits=new_edits) if together else {}
+        for draft in drafts:
+            if not draft.parts:
+                continue
+            row = write_alone(
+                connection,
+                draft,
+                resources,
+                new_edits=new_edits,
+                among_others=len(drafts) > 1,
+            )
+            if new_edits or isinstance(row, Refused):
+                rows[draft.place] = row
+    return [rows[place] for place in sorted(rows)]
+
+
+def revs_diff(connection: Connection, revs: Mapping[str, Sequence[str]]) -> dict[str, RevsDiff]:
+    """See `Replica.revs_diff`."""
+    if not revs:
+        return {}
+    body = dumps({id: list(wanted) for id, wanted in revs.items()})
+    answer = connection.answer("POST", "_revs_diff", body=body, repeatable=True)
+    lacking = {}
+    for id, row in answer.json_object.items():
+        missing = answer.texts(answer.member(row, "missing"))
+        if id not in revs or not set(missing) <= set(revs[id]):
+            raise answer.bad(f"revisions of {id} that nobody asked about")
+        lacking[id] = RevsDiff(missing, answer.texts(row.get("possible_ancestors", [])))
+    return lacking
+
+
+def purge(connection: Connection, revs: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """See `Replica.purge`; as many requests as the server's limits need."""
+    purged: dict[str, tuple[str, ...]] = {}
+    for batch in _purge_batches(revs):
+        answer = connection.answer("POST", "_purge", body=dumps(batch))
+        done = answer.as_object(answer.member(answer.json, "purged"))
+        if set(done) != set(batch):
+            raise answer.bad("the answer is about other documents")
+        for id in batch:
+            forgotten = answer.texts(done[id])
+            if not {rev.lower() for rev in forgotten} <= {rev.lower() for rev in batch[id]}:
+                raise answer.bad(f"revisions of {id} that nobody asked to purge")
+            purged[id] = (*purged.get(id, ()), *forgotten)
+    return purged
+
+
+def _write_together(connection: Connection, drafts: Sequence[Draft], *, new_edits: bool) -> Rows:
+    head = b'{"docs":[' if new_edits else b'{"new_edits":false,"docs":['
+    try:
+        answer = connection.answer(
+            "POST",
+            "_bulk_docs",
+            body=head + b",".join([draft.text for draft in drafts]) + b"]}",
+            repeatable=None if new_edits else True,
+        )
+    except TooLarge as problem:
+        if all(draft.id != problem.reason for draft in drafts):  # CouchDB's, for a document
+            problem.hint = f"{problem.hint}; {_largest(drafts)}".lstrip("; ")
+        raise
+    return _edited(answer, drafts) if new_edits else _refused(answer, drafts)
+
+
+def _edited(answer: Answer, drafts: Sequence[Draft]) -> Rows:
+    """A row for each document, in whatever order the server has them."""
+    told = answer.json_list
+    if len(told) != len(drafts):
+        raise answer.bad(f"{len(told)} rows for {len(drafts)} documents")
+    # Only the status says so on some servers, only the rows on others.
+    all_accepted = answer.status == 202 and not any(
+        isinstance(row, dict) and row.get("accepted") is True for row in told
+    )
+    waiting = _by_id(drafts)
+    rows: Rows = {}
+    for row in told:
+        id = answer.text(row, "id")
+        if not waiting[id]:
+            raise answer.bad(f"a row too many for {id}")
+        draft = waiting[id].popleft()
+        match row:
+            case {"error": _}:
+                rows[draft.place] = _refusal(answer, row, draft)
+            case {"rev": str(rev)}:
+                check_rev(answer, rev)
+                accepted = all_accepted or row.get("accepted") is True
+                rows[draft.place] = Written(id, rev, accepted)
+            case _:
+                raise answer.bad(f"neither a revision nor an error for {id}")
+    return rows
+
+
+def _refused(answer: Answer, drafts: Sequence[Draft]) -> Rows:
+    """With `new_edits=false`, only what was not stored has a row."""
+    waiting = _by_id(drafts)
+    rows: Rows = {}
+    for row in answer.json_list:
+        id = answer.text(row, "id")
+        rev = answer.text(row, "rev") if row.get("rev") is not None else None
+        draft = next((draft for draft in waiting[id] if _same(rev, draft.rev)), None)
+        if draft is None:
+            raise answer.bad(f"a row about nothing that was sent: {id} {rev or ''}".rstrip())
+        waiting[id].remove(draft)
+        if "error" in row:
+            rows[draft.place] = _refusal(answer, row, draft)
+        elif rev is None:  # other servers have a row for what they stored, too
+            raise answer.bad(f"neither a revision nor an error for {id}")
+    return rows
+
+
+def _largest(drafts: Sequence[Draft]) -> str:
+    largest = max(drafts, key=lambda draft: draft.size)
+    which = f"the largest of {len(drafts)} documents" if len(drafts) > 1 else "the document"
+    return f"{which} is {largest.id}, {largest.size} bytes"
+
+
+def _by_id(drafts: Sequence[Draft]) -> dict[str, deque[Draft]]:
+    waiting: dict[str, deque[Draft]] = defaultdict(deque)
+    for draft in drafts:
+        waiting[draft.id].append(draft)
+    return waiting
+
+
+def _same(told: str | None, rev: str | None) -> bool:
+    return told is None or rev is None or told.lower() == rev.lower()
+
+
+def _refusal(answer: Answer, row: Mapping[str, JSON], draft: Draft) -> Refused:
+    reason = row.get("reason") or ""
+    shown = reason if isinstance(reason, str) else dumps(reason).decode()
+    return Refused(draft.id, draft.rev, answer.text(row, "error"), shown)
+
+
+def _purge_batches(revs: Mapping[str, Sequence[str]]) -> list[dict[str, list[str]]]:
+    batches: list[dict[str, list[str]]] = []
+    room = 0
+    for id, wanted in revs.items():
+        for start in range(0, max(len(wanted), 1), _PURGED_REVISIONS):
+            part = list(wanted[start : start + _PURGED_REVISIONS])
+            full = not batches or id in batches[-1] or len(batches[-1]) >= _PURGED_IDS
+            if full or len(part) > room:
+                batches.append({})
+                room = _PURGED_REVISIONS
+            batches[-1][id] = part
+            room -= len(part)
+    return batches
