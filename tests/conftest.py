@@ -1,7 +1,7 @@
-"""What all tests share: what to do where Node.js or Chromium is missing.
+"""What all tests share: what to do where a program is missing.
 
-Tests marked `node` or `browser` are left out on a machine that lacks the program, and say how
-to get it.  In continuous integration (`CI=true`) nothing is left out: there they fail.
+Tests marked `node`, `browser` or `program` are left out on a machine that lacks the program, and
+say how to get it.  In continuous integration (`CI=true`) nothing is left out: there they fail.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ def _lacking(item: pytest.Item) -> str | None:
             return "PouchDB is missing (npm ci --prefix tests/e2e)"
     if item.get_closest_marker("browser") and not CHROMIUM.exists():
         return f"{CHROMIUM} is missing (Debian: apt-get install chromium)"
+    for marker in item.iter_markers("program"):
+        (name,) = marker.args
+        if shutil.which(name) is None:
+            return f"{name} is missing (Debian: apt-get install {name})"
     return None
 
 
@@ -44,9 +48,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Make a failure of a node or browser test that was left out in continuous integration."""
+    """Make a failure of a test that was left out for a program in continuous integration."""
     report = yield
-    needs = item.get_closest_marker("node") or item.get_closest_marker("browser")
+    needs = any(item.get_closest_marker(name) for name in ("node", "browser", "program"))
     if report.skipped and needs and _in_ci():
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome = "failed"

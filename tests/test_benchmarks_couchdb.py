@@ -63,7 +63,7 @@ def test_nothing_is_left_on_the_server(url: str) -> None:
         assert json.loads(bare.ask("GET", "_all_dbs")) == []
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is missing")
+@pytest.mark.program("curl")
 def test_http_libraries(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     with closing(couchdb.Bare(url)) as bare:
         bare.ask("PUT", "read")

@@ -1,4 +1,4 @@
-"""Tests that lack Node.js are left out on a machine of a person, and fail in CI."""
+"""Tests that lack a program are left out on a machine of a person, and fail in CI."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ def test_with_node():
 def test_that_finds_out_itself():
     pytest.skip("no browser today")
 
+@pytest.mark.program("no-such-program")
+def test_with_a_program():
+    pass
+
 def test_with_nothing():
     pass
 
@@ -31,12 +35,14 @@ def test_for_another_system():
 
 @pytest.mark.parametrize(
     ("ci", "code", "closing"),
-    [("", 0, "1 passed, 3 skipped"), ("true", 1, "1 failed, 1 passed, 1 skipped, 1 error")],
+    [("", 0, "1 passed, 4 skipped"), ("true", 1, "1 failed, 1 passed, 1 skipped, 2 errors")],
 )
 def test_nothing_is_left_out_in_ci(ci: str, code: int, closing: str, tmp_path: Path) -> None:
     shutil.copy(Path(__file__).parent / "conftest.py", tmp_path)
     (tmp_path / "test_it.py").write_text(TESTS)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  node: x\n  browser: x\n")
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nmarkers =\n  node: x\n  browser: x\n  program(name): x\n"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", "."],
         cwd=tmp_path,

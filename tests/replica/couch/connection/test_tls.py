@@ -24,6 +24,9 @@ from tests.replica.scripted_server import scripted_server
 INFO = b'{"db_name":"notes","doc_count":3,"update_seq":"7-abc","purge_seq":"0-x"}'
 
 
+pytestmark = pytest.mark.program("openssl")
+
+
 def openssl(folder: Path, *arguments: str) -> None:
     """Run the command; certificates of all kinds are its trade."""
     subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
