@@ -28,6 +28,8 @@ _JSON_TYPE = "application/json"
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _READING = {"GET", "HEAD"}
 _MOST_BYTES_OF_A_REFUSAL = 1 << 20
+_FIRST_ATTEMPTS = 2
+"""While nothing was ever heard of the server: the address may be wrong, and somebody waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Connection:
         )
         self._throttle: Throttle = server._throttle if server else options.throttle or Throttle()
         self._greeting: Doc | None = None
+        self._answered = False
 
     @classmethod
     def open(
@@ -215,7 +218,7 @@ class Connection:
                 signed_in_anew = True
                 if self._authentication.refused(outcome.refused_as):
                     continue
-            patience.wait(outcome.error)
+            patience.wait(outcome.error, None if self._server._answered else _FIRST_ATTEMPTS)
 
     def _once(self, request: Request) -> Stream | _Failed:
         """Send it once, as soon as it is its turn."""
@@ -245,6 +248,7 @@ class Connection:
                 tls.explain(error, refused, self._address, self._options)
             error.__cause__ = problem
             return _Failed(error, failures.untouched(problem))
+        self._server._answered = True
         uncertain = not request.repeatable
         stream = Stream(response, request.method, request.target, uncertain=uncertain)
         if response.status < 300:

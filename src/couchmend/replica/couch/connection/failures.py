@@ -47,6 +47,10 @@ class Overdue(TimeoutError):
     """A server that is not silent, but never done."""
 
 
+class NoHandshake(urllib3.exceptions.ConnectTimeoutError):
+    """A server that takes the connection and does not answer in TLS."""
+
+
 def refusal(
     status: int,
     headers: Mapping[str, str],
@@ -192,6 +196,9 @@ def unreachable(problem: HTTPError | ValueError, *, operation: str, target: str)
             message, hint = "connection refused", "is the server running, and the port right?"
         case exceptions.NewConnectionError():
             message, hint = f"no connection: {cause or problem}", "check host, port and network"
+        case NoHandshake():
+            message = "the server does not answer in TLS"
+            hint = "does it speak https on this port? otherwise write http://"
         case exceptions.ConnectTimeoutError():
             message, hint = "the host does not answer", "check host, port and firewalls"
         case exceptions.ReadTimeoutError() if isinstance(cause, Overdue):

@@ -6,6 +6,7 @@ Why full jitter: clients that were refused together must not come back together
 
 from __future__ import annotations
 
+import math
 import random as chance
 import time
 from collections.abc import Callable, Mapping
@@ -61,8 +62,8 @@ class Patience:
         self._failed = 0
         self._began = self._retries.clock()
 
-    def wait(self, problem: ReplicaError) -> None:
-        """Wait as long as `problem` makes advisable.
+    def wait(self, problem: ReplicaError, most_attempts: int | None = None) -> None:
+        """Wait as long as `problem` makes advisable; with fewer attempts than usual if told so.
 
         Raises:
             ReplicaError: `problem` itself, when waiting would not help or no attempt is left.
@@ -70,17 +71,17 @@ class Patience:
         self._failed += 1
         if not problem.transient:
             raise problem
-        pause = self._pause(problem)
+        pause = self._pause(problem, min(self._retries.attempts, most_attempts or math.inf))
         if problem.retry_after_seconds is not None:
             self._throttle.hold(problem.retry_after_seconds)
         self._sleep(pause)
 
-    def _pause(self, problem: ReplicaError) -> float:
+    def _pause(self, problem: ReplicaError, most_attempts: float) -> float:
         retries = self._retries
         asked = problem.retry_after_seconds
         if asked is not None and asked > retries.longest_retry_after_seconds:
             _give_up(problem, f"the server asks to wait for {asked:.0f} seconds; try again then")
-        if self._failed >= retries.attempts:
+        if self._failed >= most_attempts:
             _give_up(problem, f"tried {self._failed} times" if self._failed > 1 else "")
         doubled = retries.first_pause_seconds * 2.0 ** min(self._failed - 1, 60)
         pause = min(doubled, retries.longest_pause_seconds) * retries.random()

@@ -20,7 +20,7 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, T
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from couchmend.replica.couch.connection.address import Address
-from couchmend.replica.couch.connection.failures import Overdue
+from couchmend.replica.couch.connection.failures import NoHandshake, Overdue
 from couchmend.replica.couch.connection.options import Options
 
 Body = bytes | Iterable[bytes]
@@ -187,6 +187,12 @@ class _TlsWire(_Wire, HTTPSConnection):
     def __init__(self, *args: Any, silence_seconds: float, **words: Any) -> None:
         super().__init__(*args, **words)
         self._silence = silence_seconds
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except TimeoutError as problem:
+            raise NoHandshake(self, "no handshake") from problem
 
     def send(self, data: Any) -> None:
         if self.sock is None:
