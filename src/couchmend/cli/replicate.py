@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -91,27 +92,19 @@ def replicate(
         telling.gauge = opened(render.gauge(f"{one.name} → {other.name}"))
         summary = None
         try:
+            run: Callable[..., Summary] = replication.replicate
             if continuous:
                 signal.signal(signal.SIGTERM, _interrupt)
                 telling.begun()
-                summary = replication.keep_replicating(
-                    one,
-                    other,
-                    doc_ids=doc_id or None,
-                    selector=wanted,
-                    since=since,
-                    on_progress=telling.progressed,
-                    on_problem=telling.failed,
-                )
-            else:
-                summary = replication.replicate(
-                    one,
-                    other,
-                    doc_ids=doc_id or None,
-                    selector=wanted,
-                    since=since,
-                    on_progress=telling.progressed,
-                )
+                run = partial(replication.keep_replicating, on_problem=telling.failed)
+            summary = run(
+                one,
+                other,
+                doc_ids=doc_id or None,
+                selector=wanted,
+                since=since,
+                on_progress=telling.progressed,
+            )
         except KeyboardInterrupt:
             # What was brought is noted; for a continuous replication this is the usual end.
             if not continuous:
