@@ -26,6 +26,10 @@ PEERS_SYNC = (
     " false by default).  LevelDB syncs its tables when it compacts; what was answered just"
     " before can be lost when the machine fails."
 )
+SERVER_SHARES = (
+    "The server is on the same machine: what “others” took meanwhile is its share, and whatever"
+    " a client spends the server lacks."
+)
 NOT_QUIET = (
     "**The machine was not quiet**; see what others took meanwhile.  The ratios still compare"
     " like with like; the rates are too low."
@@ -46,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.couchdb is not None:
         with_server = [couchdb.measure, replication.measure]
         groups = [partial(measure, chosen.couchdb) for measure in with_server]
-        report = run(groups, [], tiny=chosen.tiny)
+        report = run(groups, [SERVER_SHARES], tiny=chosen.tiny, alone=False)
         report = replace(report, versions={**report.versions, **couchdb.versions(chosen.couchdb)})
     else:
         names = list(GROUPS) if chosen.only is None else [chosen.only]
@@ -65,8 +69,17 @@ def main(arguments: list[str] | None = None) -> None:
     (folder / f"results{suffix}.json").write_text(f"{text}\n")
 
 
-def run(groups: Iterable[Callable[..., list[Row]]], notes: Iterable[str], *, tiny: bool) -> Report:
-    """Measure these groups; the notes come after what is to be said of the run."""
+def run(
+    groups: Iterable[Callable[..., list[Row]]],
+    notes: Iterable[str],
+    *,
+    tiny: bool,
+    alone: bool = True,
+) -> Report:
+    """Measure these groups; the notes come after what is to be said of the run.
+
+    alone: whether nothing but our own processes should take time meanwhile.
+    """
     company = machine.Company()
     described, versions = machine.describe(), machine.versions()
     rows = [row for group in groups for row in group(tiny=tiny)]
@@ -76,7 +89,7 @@ def run(groups: Iterable[Callable[..., list[Row]]], notes: Iterable[str], *, tin
         described["others meanwhile"] = (
             f"{others:.2f} processors on average, for other programs and other machines of the host"
         )
-        if others > QUIET:
+        if others > QUIET and alone:
             remarks.insert(0, NOT_QUIET)
     if tiny:
         remarks.insert(0, "**A tiny run**: it shows that everything runs, its figures nothing.")

@@ -17,6 +17,7 @@ from couchmend.replica.couch import CouchServer
 from couchmend.replica.embedded import EmbeddedReplica
 from tests.cli.running import COMMAND, couchmend, couchmend_here, environment
 from tests.cli.serving import serving
+from tests.lying import LyingProxy, Match, Stall, failure
 
 
 @pytest.fixture
@@ -51,6 +52,7 @@ def test_to_a_server_and_back(notes: EmbeddedReplica, server: CouchServer, tmp_p
     missing = couchmend_here("replicate", "file:notes.couch", url, cwd=tmp_path)
     assert missing.returncode == 3
     assert "Database does not exist" in missing.stderr
+    assert "--create-target" in missing.stderr
     create = ("--create-target", "--json")
     up = couchmend_here("replicate", "file:notes.couch", url, *create, cwd=tmp_path)
     told = json.loads(up.stdout)
@@ -98,6 +100,7 @@ def test_refusals_are_told_and_the_rest_is_brought(tmp_path: Path) -> None:
     [
         (["file:none.couch", "file:b.couch"], 3, "none.couch"),
         (["file:notes.couch", "file:notes.couch"], 2, "the same database"),
+        (["file:notes.couch", "file:./notes.couch"], 2, "the same database"),
         (["file:notes.couch", "dir:folder"], 2, "not one database"),
         (["file:notes.couch", "notes.couch"], 2, "say file:notes.couch"),
         (["file:notes.couch", "file:b.couch", "--selector", "{"], 2, "is not JSON"),
@@ -185,6 +188,58 @@ def test_continuous_until_it_is_told_to_end(
     # The checkpoint was noted on the way out.
     again = couchmend_here("replicate", *sides, cwd=tmp_path)
     assert again.stdout == "nothing was lacking (0 revisions compared)\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_when_it_is_told_to_while_the_other_side_is_silent(
+    notes: EmbeddedReplica, server: CouchServer, tmp_path: Path, number: signal.Signals
+) -> None:
+    server.create("copy").close()
+    with LyingProxy(server.url) as proxy:
+        with Continuous(tmp_path, "file:notes.couch", f"{proxy.url}/copy") as running:
+            until(lambda: bool(proxy.requests("PUT", "_local")))
+            proxy.lie(Stall("start"), on=Match())
+            notes.put({"_id": "later"})
+            until(lambda: bool(proxy.requests("POST", "_revs_diff")[1:]))
+            began = time.monotonic()
+            code, out, _ = running.ends(number)
+            assert time.monotonic() - began < 15
+        assert code == 0
+        assert out.splitlines()[-1].startswith("4 revisions of 3 documents brought")
+
+
+def test_refusals_are_told_as_they_happen_and_when_the_run_fails(tmp_path: Path) -> None:
+    config = tmp_path / "couchmend.toml"
+    config.write_text("[replica]\nmax_document_bytes = 1000\n")
+    with (
+        EmbeddedReplica.open(tmp_path / "notes.couch") as notes,
+        serving(tmp_path, "--config", str(config)) as (_, url),
+        closing(CouchServer(url)) as server,
+        LyingProxy(url) as proxy,
+    ):
+        server.create("notes").close()
+        proxy.lie(failure(500), on=Match("PUT", "_local"))
+        notes.bulk_docs([{"_id": "a"}, {"_id": "large", "text": "x" * 2000}])
+        sides = ("file:notes.couch", f"{proxy.url}/notes")
+        done = couchmend_here("replicate", *sides, cwd=tmp_path)
+        assert done.returncode == 3
+        assert "large 1-" in done.stderr.splitlines()[0]
+        assert done.stdout.startswith("1 revision of 2 documents brought")
+        assert "failed" in done.stdout
+        told = json.loads(couchmend_here("replicate", *sides, "--json", cwd=tmp_path).stdout)
+        assert [row["id"] for row in told["refused"]] == ["large"]
+        assert told["ended"].startswith("failed")
+
+
+def test_nothing_is_made_for_a_replication_that_makes_no_sense(
+    notes: EmbeddedReplica, tmp_path: Path
+) -> None:
+    for option in (["--selector", '{"a": {"$no": 1}}'], ["--since", "rubbish"]):
+        sides = ("file:notes.couch", "file:new.couch")
+        done = couchmend_here("replicate", *sides, *option, cwd=tmp_path)
+        assert done.returncode == 2
+        assert option[0] in done.stderr
+        assert not (tmp_path / "new.couch").exists()
 
 
 def test_continuous_as_json_tells_what_arrives(notes: EmbeddedReplica, tmp_path: Path) -> None:

@@ -219,7 +219,10 @@ def test_replication_to_it_and_from_it(replica: CouchReplica) -> None:
             first = replicate(source, target)
             assert not first.progress.refused
             again = replicate(source, target)
-            assert (again.start_seq, again.progress.docs_written) == (first.last_seq, 0)
+            assert (again.progress.start_seq, again.progress.docs_written) == (
+                first.progress.last_seq,
+                0,
+            )
         held = leaves_of(one)
         assert len(held) == 303
         same_leaves(held, leaves_of(replica))

@@ -19,15 +19,16 @@ from couchmend.cli.database import (
     local_path,
     open_database,
 )
-from couchmend.errors import UsageError
+from couchmend.errors import BadRequest, CouchmendError, DatabaseNotFound, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
     from couchmend.core.document import Doc
     from couchmend.errors import ReplicaError
-    from couchmend.replica.base import Replica
+    from couchmend.replica.base import Missing, Refused, Replica
+    from couchmend.replica.couch.connection.servers import Servers
     from couchmend.replica.replicate import Progress, Summary
 
 FAILURES_SHOWN = 20
@@ -76,28 +77,25 @@ def replicate(
     wanted = _selector(selector)
     if doc_id and wanted is not None:
         raise UsageError("--doc-id and --selector do not go together")
-    if source.rstrip("/") == target.rstrip("/"):
+    if _place(source) == _place(target):
         raise UsageError("FROM and TO are the same database", target=target)
     with ExitStack() as stack:
         opened = stack.enter_context
         # Both sides may be on one server, and share its limits then.
         remote = any(local_path(address) is None for address in (source, target))
         servers = known_servers(config) if remote else None
-        one = opened(open_database(source, servers=servers))
-        if create_target:
-            other = opened(create_database(target, servers=servers))
-        else:
-            other = opened(open_database(target, create=True, servers=servers))
+        one = opened(_opened_source(source, servers))
+        _try_out(one, doc_id, wanted, since)
+        other = opened(_opened_target(target, servers, create=create_target))
         telling = _Telling(one, other, continuous=continuous, as_json=as_json)
         telling.gauge = opened(render.gauge(f"{one.name} → {other.name}"))
-        summary = None
+        run: Callable[..., Summary] = replication.replicate
+        if continuous:
+            signal.signal(signal.SIGTERM, _interrupt)
+            telling.begun()
+            run = partial(replication.keep_replicating, on_problem=telling.failed)
         try:
-            run: Callable[..., Summary] = replication.replicate
-            if continuous:
-                signal.signal(signal.SIGTERM, _interrupt)
-                telling.begun()
-                run = partial(replication.keep_replicating, on_problem=telling.failed)
-            summary = run(
+            run(
                 one,
                 other,
                 doc_ids=doc_id or None,
@@ -107,10 +105,52 @@ def replicate(
             )
         except KeyboardInterrupt:
             # What was brought is noted; for a continuous replication this is the usual end.
+            telling.ended(None if continuous else "interrupted; the next run goes on from here")
             if not continuous:
-                telling.interrupted()
                 raise
-    telling.ended(summary)
+        except CouchmendError:
+            telling.ended("failed; the next run goes on from here")
+            raise
+        else:
+            telling.ended()
+    if telling.has_failures:
+        raise typer.Exit(1)
+
+
+def _opened_source(address: str, servers: Servers | None) -> Replica:
+    try:
+        return open_database(address, servers=servers)
+    except DatabaseNotFound as problem:
+        if local_path(address) is not None:
+            problem.hint = "check the path"
+        raise
+
+
+def _opened_target(address: str, servers: Servers | None, *, create: bool) -> Replica:
+    if create:
+        return create_database(address, servers=servers)
+    try:
+        return open_database(address, create=True, servers=servers)
+    except DatabaseNotFound as problem:
+        problem.hint = f"{problem.hint}; --create-target makes it"
+        raise
+
+
+def _try_out(
+    source: Replica, doc_ids: list[str] | None, selector: Doc | None, since: str | None
+) -> None:
+    """Have the source refuse what it does not understand, before a target is made."""
+    from couchmend.replica.base import ChangesQuery
+
+    if selector is None and since is None:
+        return
+    query = ChangesQuery(since=since or "0", limit=1, doc_ids=doc_ids or None, selector=selector)
+    try:
+        source.changes(query)
+    except BadRequest as problem:
+        problem.operation = "--since" if selector is None else "--selector"
+        problem.target = problem.target or source.url
+        raise
 
 
 class _Telling:
@@ -125,7 +165,15 @@ class _Telling:
         self._continuous = continuous
         self._as_json = as_json
         self._progress: Progress | None = None
-        self._told: tuple[int, int] = (0, 0)
+        self._written = 0
+        self._refused = 0
+        self._unreadable = 0
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether something was not brought."""
+        progress = self._progress
+        return progress is not None and bool(progress.doc_write_failures or progress.unread)
 
     def begun(self) -> None:
         """A replication without an end has begun."""
@@ -138,40 +186,45 @@ class _Telling:
         self._progress = progress
         done = progress.changes_read
         self.gauge(done, done + progress.pending)
-        now = (progress.docs_written, progress.doc_write_failures)
-        if self._continuous and self._as_json and now != self._told:
-            self._told = now
-            output.line(counts(progress))
+        news = self._news(progress)
+        if self._continuous and self._as_json and (news or progress.docs_written > self._written):
+            output.line({**counts(progress), **news})
             output.flush()
+        self._written = progress.docs_written
 
     def failed(self, problem: ReplicaError, pause_seconds: float) -> None:
         """A side failed; it is tried again."""
         output.complain(f"{problem}; trying again in {pause_seconds:.0f} s")
 
-    def interrupted(self) -> None:
-        """It was ended before its end."""
-        if self._progress is not None and not self._as_json:
-            output.text(f"{brought(self._progress)}; the next run goes on from here")
-
-    def ended(self, summary: Summary | None) -> None:
-        """It has ended; without a summary, by an interruption."""
-        progress = self._progress if summary is None else summary.progress
+    def ended(self, how: str | None = None) -> None:
+        """It has ended; `how`, if not well."""
+        progress = self._progress
         if self._as_json:
-            output.line(
-                {
-                    "source": self._source.url,
-                    "target": self._target.url,
-                    **({} if progress is None else counts(progress)),
-                    **({} if summary is None else _session(summary)),
-                }
-            )
+            sides = {"source": self._source.url, "target": self._target.url}
+            told = {} if progress is None else {**counts(progress), **details(progress)}
+            output.line({**sides, **told, "ended": how or "done"})
         elif progress is not None:
-            output.text(brought(progress))
-            _complain_of(progress)
-        for notice in () if summary is None else summary.notices:
+            output.text("; ".join(part for part in (brought(progress), how) if part))
+            listed = min(self._refused, FAILURES_SHOWN) + min(self._unreadable, FAILURES_SHOWN)
+            more = progress.doc_write_failures + progress.unread - listed
+            if more and not self._continuous:
+                output.complain(f"and {more} more; --json lists up to 1000 of each kind")
+        for notice in () if progress is None else progress.notices:
             output.complain(notice)
-        if progress is not None and (progress.doc_write_failures or progress.unread):
-            raise typer.Exit(1)
+
+    def _news(self, progress: Progress) -> Doc:
+        """Failures that were not told yet: a person is told at once, a program gets them."""
+        refused = progress.refused[self._refused :]
+        lost = progress.unreadable[self._unreadable :]
+        shown = None if self._continuous else FAILURES_SHOWN
+        if not self._as_json:
+            for row in progress.refused[self._refused : shown]:
+                output.complain(f"{row.id} {row.rev}: refused, {row.error}: {row.reason}")
+            for gone in progress.unreadable[self._unreadable : shown]:
+                what = "FROM lists it and does not give it"
+                output.complain(f"{gone.id} {gone.rev}: {what}: {gone.reason}")
+        self._refused, self._unreadable = len(progress.refused), len(progress.unreadable)
+        return _failures(refused, lost) if refused or lost else {}
 
 
 def brought(progress: Progress) -> str:
@@ -207,34 +260,30 @@ def counts(progress: Progress) -> Doc:
     }
 
 
-def _session(summary: Summary) -> Doc:
+def details(progress: Progress) -> Doc:
+    """Where it began and ended, and what was not brought."""
     return {
-        "session_id": summary.session_id,
-        "start_seq": summary.start_seq,
-        "last_seq": summary.last_seq,
-        "refused": [
-            {"id": row.id, "rev": row.rev, "error": row.error, "reason": row.reason}
-            for row in summary.progress.refused
-        ],
-        "lost": [
-            {"id": row.id, "rev": row.rev, "reason": row.reason}
-            for row in summary.progress.unreadable
-        ],
-        "notices": list(summary.notices),
+        "start_seq": progress.start_seq,
+        "last_seq": progress.last_seq,
+        **_failures(progress.refused, progress.unreadable),
+        "notices": list(progress.notices),
     }
 
 
-def _complain_of(progress: Progress) -> None:
-    for row in progress.refused[:FAILURES_SHOWN]:
-        output.complain(f"{row.id} {row.rev}: refused, {row.error}: {row.reason}")
-    for gone in progress.unreadable[:FAILURES_SHOWN]:
-        output.complain(f"{gone.id} {gone.rev}: FROM lists it and does not give it: {gone.reason}")
-    listed = min(len(progress.refused), FAILURES_SHOWN) + min(
-        len(progress.unreadable), FAILURES_SHOWN
-    )
-    more = progress.doc_write_failures + progress.unread - listed
-    if more:
-        output.complain(f"and {more} more; --json lists up to 1000 of each kind")
+def _failures(refused: Sequence[Refused], lost: Sequence[Missing]) -> Doc:
+    return {
+        "refused": [
+            {"id": row.id, "rev": row.rev, "error": row.error, "reason": row.reason}
+            for row in refused
+        ],
+        "lost": [{"id": row.id, "rev": row.rev, "reason": row.reason} for row in lost],
+    }
+
+
+def _place(address: str) -> str:
+    """Where an address leads, however it is spelt."""
+    path = local_path(address)
+    return address.rstrip("/") if path is None else str(path.resolve())
 
 
 def _many(count: int, what: str) -> str:

@@ -84,7 +84,9 @@ def test_both_sides_keep_the_log(pair: tuple[Replica, Replica]) -> None:
     (ours,), (theirs,) = source.local_docs(), target.local_docs()
     for log in (ours, theirs):
         assert log["session_id"] == log["history"][0]["session_id"] == summary.session_id
-        assert log["source_last_seq"] == log["history"][0]["recorded_seq"] == summary.last_seq
+        assert (
+            log["source_last_seq"] == log["history"][0]["recorded_seq"] == summary.progress.last_seq
+        )
         assert log["history"][0]["docs_written"] == 1
     assert ours["_id"] == theirs["_id"]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from couchmend.core.document import Doc
-from couchmend.errors import Forbidden
-from couchmend.replica.base import ChangesQuery
+from couchmend.errors import Forbidden, Unavailable
+from couchmend.replica.base import ChangesPage, ChangesQuery, DatabaseInfo
 from couchmend.replica.embedded import EmbeddedReplica
 from couchmend.replica.replicate import Summary, replicate
 from couchmend.replica.replicate.checkpoints import last_agreed
@@ -112,7 +113,7 @@ def test_a_source_that_may_only_be_read_keeps_no_log(tmp_path: Path) -> None:
         fill(source, 0, 5)
         first = replicate(source, target)
         assert checked(first) == 5
-        (notice,) = first.notices
+        (notice,) = first.progress.notices
         assert "only be read" in notice
         fill(source, 5, 7)
         assert checked(replicate(source, target)) == 2
@@ -157,5 +158,57 @@ def test_a_later_beginning_does_not_count_for_what_lies_before_it() -> None:
         since = source.info().update_seq
         fill(source, 5, 7)
         assert checked(replicate(source, target, since=since)) == 2
+        assert target.local_docs() == source.local_docs() == []
         assert checked(replicate(source, target)) == 7
         assert ids(target) == ids(source)
+
+
+def logs(replica: EmbeddedReplica) -> list[str]:
+    return [doc["source_last_seq"] for doc in replica.local_docs()]
+
+
+class Failing(EmbeddedReplica):
+    """Fails whenever it is asked for changes."""
+
+    def changes(self, query: ChangesQuery | None = None) -> ChangesPage:
+        raise Unavailable("not now", transient=True)
+
+
+@pytest.mark.parametrize("since", ["0", "now"])
+def test_a_run_that_fails_at_once_notes_nothing(tmp_path: Path, since: str) -> None:
+    path = tmp_path / "source.couch"
+    with EmbeddedReplica.open(":memory:") as target:
+        with EmbeddedReplica.open(path) as source:
+            fill(source, 0, 5)
+            replicate(source, target)
+            before = logs(source), logs(target)
+        with Failing.open(path) as source:
+            with pytest.raises(Unavailable):
+                replicate(source, target, since=since)
+            assert (logs(source), logs(target)) == before
+
+
+def test_a_source_of_unknown_birth_is_not_trusted_for_the_log_of_the_target(
+    tmp_path: Path,
+) -> None:
+    class Ageless(ReadOnly):
+        def info(self) -> DatabaseInfo:
+            return replace(super().info(), instance_start_time="0")
+
+    with Ageless.open(tmp_path / "s.couch") as source, EmbeddedReplica.open(":memory:") as target:
+        fill(source, 0, 5)
+        assert checked(replicate(source, target)) == 5
+        assert checked(replicate(source, target)) == 5
+        assert replicate(source, target).progress.docs_written == 0
+
+
+def test_one_file_under_two_spellings_is_one_replication(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with EmbeddedReplica.open(":memory:") as target:
+        for path, count in (("s.couch", 5), ("./s.couch", 0), (str(tmp_path / "s.couch"), 0)):
+            with EmbeddedReplica.open(path) as source:
+                if count:
+                    fill(source, 0, count)
+                assert checked(replicate(source, target)) == count

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from couchmend.core.document import Doc
 from couchmend.errors import NotFound, ReplicaError, Unavailable
 from couchmend.replica.base import Replica
 from couchmend.replica.couch import CouchReplica
 from couchmend.replica.embedded import EmbeddedReplica, Folder
 from couchmend.replica.http_face.server import BackgroundServer
-from couchmend.replica.replicate import Summary, keep_replicating, session
+from couchmend.replica.replicate import Summary, batches, keep_replicating, replicate, session
 from couchmend.settings import ReplicaServer
 from tests.cli.serving import free_port
 
@@ -146,3 +147,33 @@ def test_a_failure_that_will_not_pass_ends_it(tmp_path: Path) -> None:
         until(lambda: one.ended is not None)
         assert isinstance(one.ended, NotFound)
     folder.close()
+
+
+def test_it_can_be_stopped_in_the_middle_of_a_catch_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "BATCH_DOCS", 10)
+    stop = threading.Event()
+    with EmbeddedReplica.open(":memory:") as source, EmbeddedReplica.open(":memory:") as target:
+        source.bulk_docs([{"_id": f"d{n}"} for n in range(3000)])
+        summary = keep_replicating(
+            source, target, stop=stop, on_progress=lambda progress: stop.set()
+        )
+        assert summary.progress.docs_written == 10
+        # What it had done is not done again, up to the last page that was whole.
+        assert replicate(source, target).progress.docs_written == 2990
+
+
+def test_a_side_that_is_away_at_first_is_waited_for() -> None:
+    class Away(EmbeddedReplica):
+        away = 1
+
+        def get_local(self, name: str) -> Doc:
+            if self.away:
+                self.away -= 1
+                raise Unavailable("not yet", transient=True)
+            return super().get_local(name)
+
+    with Away.open(":memory:") as source, EmbeddedReplica.open(":memory:") as target:
+        source.put({"_id": "a"})
+        with running(source, target) as one:
+            until(lambda: has(target, "a"))
+        assert [problem.args[0] for problem in one.problems] == ["not yet"]

@@ -7,8 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 
 from couchmend.core.document import JSON, Doc
-from couchmend.errors import Forbidden, NotFound, Unavailable
-from couchmend.replica.base import Attachment, Missing, Refused, Written
+from couchmend.errors import (
+    DatabaseNotFound,
+    Forbidden,
+    NotFound,
+    ReplicaError,
+    Unavailable,
+)
+from couchmend.replica.base import Attachment, BulkGetRow, Missing, Refused, Written
 from couchmend.replica.embedded import EmbeddedReplica, Limits
 from couchmend.replica.replicate import replicate
 from tests.contract.chains import chained, store
@@ -165,8 +171,9 @@ def test_a_row_that_says_nothing_about_the_document_is_a_failure(source: Embedde
 
     with Overloaded.open(":memory:") as target:
         source.put({"_id": "a"})
-        with pytest.raises(Unavailable, match="the shard is slow"):
+        with pytest.raises(Unavailable, match="the shard is slow") as raised:
             replicate(source, target)
+        assert raised.value.transient
         assert target.local_docs() == source.local_docs() == []
 
 
@@ -197,3 +204,58 @@ def test_a_document_with_more_leaves_than_are_named_one_by_one(
     done = replicate(source, target).progress
     assert (done.missing_found, done.docs_written) == (250, 250)
     assert len(target.open_revs("a")) == 300
+
+
+def rows_told(error: str) -> type[EmbeddedReplica]:
+    class Telling(EmbeddedReplica):
+        def bulk_get(self, wanted, **include):  # type: ignore[no-untyped-def]
+            for row in super().bulk_get(wanted, **include):
+                if row.id == "d1":
+                    yield BulkGetRow(row.id, (Missing(row.id, "1-x", error, "so it is"),))
+                else:
+                    yield row
+
+    return Telling
+
+
+@pytest.mark.parametrize(("error", "transient"), [("timeout", True), ("unauthorized", False)])
+def test_a_row_that_could_not_be_read_is_no_loss_but_a_failure(
+    target: EmbeddedReplica, error: str, transient: bool
+) -> None:
+    with rows_told(error).open(":memory:") as source:
+        source.bulk_docs([{"_id": f"d{n}"} for n in range(3)])
+        with pytest.raises(ReplicaError, match="so it is") as raised:
+            replicate(source, target)
+        assert raised.value.transient is transient
+        assert source.local_docs() == target.local_docs() == []
+
+
+def test_a_source_that_is_deleted_meanwhile_is_a_failure(target: EmbeddedReplica) -> None:
+    class Deleted(EmbeddedReplica):
+        def attachment(self, id: str, name: str, *, rev: str | None = None) -> Attachment:
+            raise DatabaseNotFound("notes")
+
+    with Deleted.open(":memory:") as source:
+        source.put_attachment("a", "f", b"x", "x/x")
+        with pytest.raises(DatabaseNotFound):
+            replicate(source, target)
+        assert target.local_docs() == []
+
+
+def test_many_attachments_that_vanish_cost_few_requests(target: EmbeddedReplica) -> None:
+    class Losing(EmbeddedReplica):
+        asked = 0
+
+        def attachment(self, id: str, name: str, *, rev: str | None = None) -> Attachment:
+            self.asked += 1
+            if int(id) % 2:
+                raise NotFound("missing", target=id)
+            return super().attachment(id, name, rev=rev)
+
+    count = 64
+    with Losing.open(":memory:") as source:
+        for n in range(count):
+            source.put_attachment(str(n), "f", b"x", "x/x")
+        done = replicate(source, target).progress
+        assert (done.docs_written, done.unread) == (count // 2, count // 2)
+        assert source.asked < count * 7  # each at most once for every halving

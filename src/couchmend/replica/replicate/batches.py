@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from couchmend.core.document import Doc, dumps
-from couchmend.errors import NotFound
+from couchmend.errors import DatabaseNotFound, NotFound, ReplicaError, Unavailable
 from couchmend.replica.base import ChangesQuery, Found, Missing, Replica, RevsDiff, Rows
 
 PAGE_ROWS = 1000
@@ -15,6 +15,9 @@ PAGE_ROWS = 1000
 BATCH_DOCS = 500
 BATCH_BYTES = 4 << 20
 """About how much is written at once; a larger document goes by itself."""
+
+TRANSIENT_ERRORS = frozenset({"timeout", "internal_server_error", "service_unavailable"})
+"""Errors of a row that say nothing about the document."""
 
 MANY_LEAVES = 100
 """Beyond, CouchDB reads all leaves faster than named ones."""
@@ -76,6 +79,7 @@ def read_batches(source: Replica, target: Replica, query: ChangesQuery) -> Rows[
         for row in page.rows:
             leaves.setdefault(row.id, []).extend(row.revs)
         lacking = target.revs_diff(leaves) if leaves else {}
+        taken: set[tuple[str, str]] = set()
         batch = Batch(
             missing_checked=sum(map(len, leaves.values())),
             missing_found=sum(len(diff.missing) for diff in lacking.values()),
@@ -83,7 +87,8 @@ def read_batches(source: Replica, target: Replica, query: ChangesQuery) -> Rows[
         )
         for outcome in _read(source, lacking):
             match outcome:
-                case Incoming():
+                case Incoming() if outcome.key not in taken:
+                    taken.add(outcome.key)
                     batch.add(outcome)
                 case Missing():
                     batch.unreadable.append(outcome)
@@ -98,6 +103,10 @@ def _read(source: Replica, lacking: Mapping[str, RevsDiff]) -> Iterator[Incoming
     """The missing revisions with their histories.
 
     What was edited since comes as the leaves that it has become; it is in the feed again.
+    All leaves of a document that has very many are held at once.
+
+    Raises:
+        ReplicaError: the source says of a revision something else than that it is not there.
     """
     few = {id: diff for id, diff in lacking.items() if len(diff.missing) <= MANY_LEAVES}
     wanted = [(id, rev) for id, diff in few.items() for rev in diff.missing]
@@ -109,6 +118,8 @@ def _read(source: Replica, lacking: Mapping[str, RevsDiff]) -> Iterator[Incoming
         missing = set(lacking[id].missing)
         try:
             leaves = source.open_revs(id, revs=True)
+        except DatabaseNotFound:
+            raise
         except NotFound as problem:
             yield Missing(id, None, problem.error, problem.reason)
             continue
@@ -119,8 +130,18 @@ def _read(source: Replica, lacking: Mapping[str, RevsDiff]) -> Iterator[Incoming
 
 def _incoming(outcome: Found | Missing, diff: RevsDiff) -> Incoming | Missing:
     if isinstance(outcome, Missing):
+        if outcome.error != NotFound.default_error:
+            raise failure_of_row(outcome.id, outcome.error, outcome.reason)
         return outcome
     return Incoming(outcome.doc, len(dumps(outcome.doc)), diff.possible_ancestors)
+
+
+def failure_of_row(id: str, error: str, reason: str) -> ReplicaError:
+    """What to raise for a row that says nothing about its document, but that something failed:
+    another time it may be read or stored."""
+    transient = error in TRANSIENT_ERRORS
+    kind = Unavailable if transient else ReplicaError
+    return kind(reason, error=error, operation="replicate", target=id, transient=transient)
 
 
 def chain_of(doc: Doc) -> Iterator[str]:

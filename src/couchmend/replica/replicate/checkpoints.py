@@ -9,32 +9,30 @@ anew, or put back from an older copy, is replicated from where the two last agre
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 from couchmend.core.document import JSON, Doc, dumps
-from couchmend.errors import Forbidden, NotFound, Unauthorized
+from couchmend.errors import DatabaseNotFound, Forbidden, NotFound, Unauthorized
 from couchmend.replica.base import ChangesQuery, Replica
 
 BEGINNING = "0"
 ID_VERSION = 4
 _SESSIONS_KEPT = 50
+_UNKNOWN_INSTANCE = "0"
 _SOURCE_INSTANCE = "source_instance"
 """In the target's log, while the source may only be read: which database that was."""
 
 
-def replication_id(source: Replica, target: Replica, query: ChangesQuery, since: str | None) -> str:
-    """The same for every run of one replication, and different for any other.
-
-    One that began at `since` has not brought what lies before: its log is another one.
-    """
+def replication_id(source: Replica, target: Replica, query: ChangesQuery) -> str:
+    """The same for every run of one replication, and different for any other."""
     what = [
         "couchmend",
-        source.url,
+        _place(source),
         source.name,
-        target.url,
+        _place(target),
         target.name,
         None if query.doc_ids is None else sorted(query.doc_ids),
         query.selector,
-        *([] if since in (None, BEGINNING) else [since]),
     ]
     return hashlib.md5(dumps(what), usedforsecurity=False).hexdigest()
 
@@ -51,7 +49,7 @@ class Log:
         """Set while only the target keeps the log."""
         if not ours and _SOURCE_INSTANCE in theirs:
             self._instance = source.info().instance_start_time
-            if theirs[_SOURCE_INSTANCE] == self._instance:
+            if theirs[_SOURCE_INSTANCE] == self._instance != _UNKNOWN_INSTANCE:
                 ours = theirs
         self.start_seq, self._earlier = last_agreed(ours, theirs)
         self.recorded = self.start_seq
@@ -131,8 +129,16 @@ def _number(seq: JSON) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() else None
 
 
+def _place(replica: Replica) -> str:
+    """Where a replica is, however its address was spelt."""
+    scheme, _, path = replica.url.partition(":")
+    return f"file:{Path(path).resolve()}" if scheme == "file" else replica.url
+
+
 def _read(replica: Replica, id: str) -> Doc:
     try:
         return replica.get_local(id)
+    except DatabaseNotFound:
+        raise
     except NotFound:
         return {}

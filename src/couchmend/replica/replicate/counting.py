@@ -26,6 +26,8 @@ class Progress:
     unread: leaves that the source lists and cannot give; the first of them in `unreadable`.
     changes_read, pending: rows of the source's feed that were dealt with, and an estimate of
         those that lie beyond.
+    start_seq, last_seq: where it began, and up to where everything is stored.
+    notices: sentences an operator should read.
     """
 
     missing_checked: int = 0
@@ -39,8 +41,11 @@ class Progress:
     unread: int = 0
     changes_read: int = 0
     pending: int = 0
+    start_seq: str = ""
+    last_seq: str = ""
     refused: list[Refused] = field(default_factory=list)
     unreadable: list[Missing] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
     def note_refused(self, rows: Sequence[Refused]) -> None:
         """Count what the target did not take."""
@@ -55,19 +60,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A replication that has ended.
-
-    `progress` has the counts, `start_seq` where it began, `last_seq` up to where everything
-    is stored.  `notices` are sentences an operator should read.
-    """
+    """A session of a replication, and what it has done."""
 
     session_id: str
     start_time: str
     end_time: str
-    start_seq: str
-    last_seq: str
     progress: Progress
-    notices: tuple[str, ...] = ()
 
     def history_entry(self) -> Doc:
         """As CouchDB's replicator notes a session in its checkpoints."""
@@ -75,9 +73,9 @@ class Summary:
             "session_id": self.session_id,
             "start_time": self.start_time,
             "end_time": self.end_time,
-            "start_last_seq": self.start_seq,
-            "end_last_seq": self.last_seq,
-            "recorded_seq": self.last_seq,
+            "start_last_seq": self.progress.start_seq,
+            "end_last_seq": self.progress.last_seq,
+            "recorded_seq": self.progress.last_seq,
             "missing_checked": self.progress.missing_checked,
             "missing_found": self.progress.missing_found,
             "docs_read": self.progress.docs_read,

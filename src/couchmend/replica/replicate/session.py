@@ -11,17 +11,18 @@ from dataclasses import replace
 from email.utils import formatdate
 
 from couchmend.core.document import JSON
-from couchmend.errors import ReplicaError
+from couchmend.errors import CouchmendError, ReplicaError
 from couchmend.replica.base import ChangesQuery, Heartbeat, Replica
 from couchmend.replica.replicate.ahead import read_ahead
 from couchmend.replica.replicate.batches import Batch, read_batches
-from couchmend.replica.replicate.checkpoints import Log, replication_id
+from couchmend.replica.replicate.checkpoints import BEGINNING, Log, replication_id
 from couchmend.replica.replicate.counting import Progress, Summary
 from couchmend.replica.replicate.storing import Store
 
 CHECKPOINT_SECONDS = 5.0
 HEARTBEAT_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0
+LAST_CHECKPOINT_SECONDS = 3.0
 
 OnProgress = Callable[[Progress], None]
 OnProblem = Callable[[ReplicaError, float], None]
@@ -38,9 +39,12 @@ def replicate(
 ) -> Summary:
     """Bring to `target` every revision of `source` that it lacks, once.
 
-    It goes on from the checkpoint that both sides know, or from `since`.  `doc_ids` or a
-    Mango `selector` limit it to some documents.  Killed at any point and run again, it ends
-    in the same state: a checkpoint never runs ahead of what is stored.
+    It goes on from the checkpoint that both sides know.  `since` begins elsewhere: at `"0"`
+    everything is compared again; from a later sequence on no checkpoint is kept, since what
+    lies before is left out.  `doc_ids` or a Mango `selector` limit it to some documents.
+
+    Killed at any point and run again, it ends in the same state: a checkpoint never runs
+    ahead of what is stored.  What has been done when an error ends it, `on_progress` knows.
 
     Raises:
         ReplicaError: either side failed; what was written until then stays and is noted.
@@ -91,18 +95,21 @@ class _Session:
         self._query = ChangesQuery(
             style="all_docs", doc_ids=doc_ids, selector=selector, pending=False
         )
+        self._since = since
         self._on_progress = on_progress
         self._progress = Progress()
         self._store = Store(source, target, self._progress)
         self._id = uuid.uuid4().hex
         self._started = formatdate(usegmt=True)
-        self._log = Log(source, target, replication_id(source, target, self._query, since))
-        self._seq = self._start_seq = self._log.start_seq if since is None else since
+        self._log: Log | None = None
+        """None before the first request, and for a replication that leaves out its beginning."""
         self._noted = time.monotonic()
 
-    def catch_up(self) -> None:
-        """Once through the feed, up to its present end."""
-        query = replace(self._query, since=self._seq)
+    def catch_up(self, stop: threading.Event | None = None) -> None:
+        """Once through the feed, up to its present end, unless `stop` is set before."""
+        if not self._progress.last_seq:
+            self._begin()
+        query = replace(self._query, since=self._progress.last_seq)
         if self._on_progress is not None:
             self._progress.pending = self._beyond(query)
         coming = read_batches(self._source, self._target, query)
@@ -111,13 +118,15 @@ class _Session:
         with read_ahead(coming) if over_network else closing(coming) as ready:
             for batch in ready:
                 self._take(batch)
+                if stop is not None and stop.is_set():
+                    return
 
     def keep_up(self, stop: threading.Event, on_problem: OnProblem | None) -> None:
         """Catch up whenever there is something new."""
         pause = 1.0
         while not stop.is_set():
             try:
-                self.catch_up()
+                self.catch_up(stop)
                 pause = 1.0
                 self._wait_for_changes(stop)
             except ReplicaError as problem:
@@ -130,27 +139,36 @@ class _Session:
 
     def summary(self) -> Summary:
         """What has been done until now."""
-        notice = self._log.notice
-        return Summary(
-            session_id=self._id,
-            start_time=self._started,
-            end_time=formatdate(usegmt=True),
-            start_seq=self._start_seq,
-            last_seq=self._seq,
-            progress=self._progress,
-            notices=() if notice is None else (notice,),
-        )
+        return Summary(self._id, self._started, formatdate(usegmt=True), self._progress)
 
     @contextmanager
     def noted_however_it_ends(self) -> Iterator[None]:
-        """Note at the end how far it came, also when it was interrupted."""
+        """Note at the end how far it came, also when it was interrupted.
+
+        After a failure or an interruption a side may not answer, and nobody waits for long:
+        the log saves only some comparing.
+        """
         try:
             yield
         except BaseException:
-            with suppress(ReplicaError):  # the first error tells what is wrong
-                self._checkpoint()
+            noting = threading.Thread(target=self._checkpoint_if_possible, daemon=True)
+            noting.start()
+            noting.join(LAST_CHECKPOINT_SECONDS)
             raise
         self._checkpoint()
+
+    def _begin(self) -> None:
+        """Find out where to go on."""
+        progress = self._progress
+        if self._since is None or self._since == BEGINNING:
+            id = replication_id(self._source, self._target, self._query)
+            self._log = Log(self._source, self._target, id)
+        if self._since is not None:
+            progress.last_seq = self._since
+        elif self._log is not None:
+            progress.last_seq = self._log.start_seq
+        progress.start_seq = progress.last_seq
+        self._tell_notice()
 
     def _take(self, batch: Batch) -> None:
         progress = self._progress
@@ -163,18 +181,30 @@ class _Session:
         if batch.seq is not None:
             progress.changes_read += batch.rows
             progress.pending = max(0, progress.pending - batch.rows)
-            self._seq = batch.seq
+            progress.last_seq = batch.seq
             if time.monotonic() - self._noted >= CHECKPOINT_SECONDS:
                 self._checkpoint()
         if self._on_progress is not None:
             self._on_progress(progress)
 
     def _checkpoint(self) -> None:
-        self._log.record(self._seq, self.summary().history_entry())
+        progress = self._progress
+        if self._log is None or progress.last_seq == progress.start_seq:
+            return
+        self._log.record(progress.last_seq, self.summary().history_entry())
+        self._tell_notice()
         self._noted = time.monotonic()
 
+    def _tell_notice(self) -> None:
+        notice = None if self._log is None else self._log.notice
+        self._progress.notices = [] if notice is None else [notice]
+
+    def _checkpoint_if_possible(self) -> None:
+        with suppress(CouchmendError):  # the first error tells what is wrong
+            self._checkpoint()
+
     def _wait_for_changes(self, stop: threading.Event) -> None:
-        query = replace(self._query, since=self._seq)
+        query = replace(self._query, since=self._progress.last_seq)
         with closing(self._source.follow(query, heartbeat_seconds=HEARTBEAT_SECONDS)) as feed:
             for row in feed:
                 if stop.is_set() or not isinstance(row, Heartbeat):

@@ -6,14 +6,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from couchmend.core.document import JSON, Doc
 from couchmend.core.revtree import Rev
-from couchmend.errors import NotFound, Unavailable
+from couchmend.errors import DatabaseNotFound, NotFound
 from couchmend.replica.base import Found, Missing, Refused, Replica
 from couchmend.replica.refusals import bulk_docs_each
-from couchmend.replica.replicate.batches import Incoming, chain_of
+from couchmend.replica.replicate.batches import (
+    TRANSIENT_ERRORS,
+    Incoming,
+    chain_of,
+    failure_of_row,
+)
 from couchmend.replica.replicate.counting import Progress
-
-_NO_REFUSALS = frozenset({"timeout", "internal_server_error", "service_unavailable"})
-"""Errors of a row that say nothing about the document: it may be stored another time."""
 
 _Held = Mapping[str, Doc]
 """Attachments that the target holds for an ancestor, as their stubs by name."""
@@ -49,25 +51,22 @@ class Store:
     def _write(
         self, incoming: Sequence[Incoming], held: Mapping[tuple[str, str], _Held]
     ) -> list[Refused]:
-        left = list(incoming)
-        while left:
-            docs = [self._sent(one.doc, held.get(one.key, {})) for one in left]
-            try:
-                refused = bulk_docs_each(self._target, docs, new_edits=False)
-            except _Vanished as gone:
-                # Superseded and compacted meanwhile: the document is in the feed again.
-                self._progress.note_unreadable([Missing(*gone.key, reason=gone.reason)])
-                left = [one for one in left if one.key != gone.key]
-                continue
-            rows = [row for row in refused if isinstance(row, Refused)]
-            for row in rows:
-                if row.error in _NO_REFUSALS:
-                    raise Unavailable(
-                        row.reason, error=row.error, operation="replicate", target=row.id
-                    )
-            self._count(left, docs, {(row.id, row.rev) for row in rows})
-            return rows
-        return []
+        docs = [self._sent(one.doc, held.get(one.key, {})) for one in incoming]
+        try:
+            refused = bulk_docs_each(self._target, docs, new_edits=False)
+        except _Vanished as gone:
+            if len(incoming) > 1:
+                half = len(incoming) // 2
+                return self._write(incoming[:half], held) + self._write(incoming[half:], held)
+            # Superseded and compacted meanwhile: the document is in the feed again.
+            self._progress.note_unreadable([Missing(*gone.key, reason=gone.reason)])
+            return []
+        rows = [row for row in refused if isinstance(row, Refused)]
+        for row in rows:
+            if row.error in TRANSIENT_ERRORS:
+                raise failure_of_row(row.id, row.error, row.reason)
+        self._count(incoming, docs, {(row.id, row.rev) for row in rows})
+        return rows
 
     def _count(
         self, incoming: Sequence[Incoming], docs: Sequence[Doc], refused: Collection[object]
@@ -142,6 +141,8 @@ class _Content:
     def __iter__(self) -> Iterator[bytes]:
         try:
             found = self._source.attachment(self._id, self._name, rev=self._rev)
+        except DatabaseNotFound:
+            raise
         except NotFound as problem:
             reason = f"attachment {self._name}: {problem.reason}"
             raise _Vanished(self._id, self._rev, reason) from problem

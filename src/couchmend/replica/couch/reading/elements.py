@@ -25,8 +25,14 @@ _LEVELS = 5
 # thousand revisions look as if they had one: small parts keep the others fast.
 _PART_BYTES = 4096
 
-_ROW_ENDS = (b",\r\n", b",\n{")
-"""What is between the rows of CouchDB, and of other servers that write a row a line."""
+_BETWEEN_ROWS = (b",\r\n", b",\n{", b'}]},{"id":"')
+"""What is between the rows of CouchDB's feeds and listings, of other servers that write a row a
+line, and of CouchDB's bulk reads."""
+
+_LONGEST_BETWEEN = max(map(len, _BETWEEN_ROWS)) - 1
+
+_WRONG_GUESSES = 4
+"""So many, and the answer is of another layout: its commas are counted, not guessed."""
 
 _COMMA, _QUOTE, _OPEN_LIST, _CLOSE_LIST, _OPEN, _CLOSE = b',"[]{}'
 _BLANK = b" \t\r\n"
@@ -81,7 +87,7 @@ class ArrayReader:
         self._scanned = 0
         self._depth = 0
         self._in_string = False
-        self._by_line = True
+        self._guesses = _WRONG_GUESSES
         self._any = False
 
     def feed(self, data: bytes) -> list[JSON]:
@@ -112,8 +118,8 @@ class ArrayReader:
         if self._part is _Part.HEAD:
             self._scan_head()
         if self._part is _Part.ARRAY:
-            if self._by_line:
-                elements = self._take_lines(max(self._start, seen - 2))
+            if self._guesses:
+                elements = self._take_rows(max(self._start, seen - _LONGEST_BETWEEN))
             elements += self._scan_array()
             del self._text[: self._start]
             self._scanned -= self._start
@@ -159,20 +165,21 @@ class ArrayReader:
 
     # --- the array
 
-    def _take_lines(self, start: int) -> list[JSON]:
-        """What ends at the end of a line, if that is the end of an element."""
-        for between in _ROW_ENDS:
-            cut = self._text.rfind(between, start)
-            if cut >= 0:
+    def _take_rows(self, start: int) -> list[JSON]:
+        """What ends where a row seems to end, if that is the end of an element."""
+        for between in _BETWEEN_ROWS:
+            found = self._text.rfind(between, start)
+            if found >= 0:
                 break
         else:
             return []
+        cut = found + between.index(_COMMA)
         try:
             elements: list[JSON] = loads(b"[" + self._text[self._start : cut] + b"]")
         except BadRequest:
             elements = []
         if not elements:
-            self._by_line = False  # another layout; or nonsense, which the scan will find
+            self._guesses -= 1  # or it is nonsense, which the scan will find
             return []
         self._any = True
         self._start = self._scanned = cut + 1

@@ -214,12 +214,13 @@ def _opened(call: Call, side: _Local | _Remote) -> Replica:
 
 def _told(summary: Summary) -> Doc:
     """The answer, with this run as its history."""
-    unchanged = {"no_changes": True} if summary.last_seq == summary.start_seq else {}
+    progress = summary.progress
+    unchanged = {"no_changes": True} if progress.last_seq == progress.start_seq else {}
     return {
         "ok": True,
         **unchanged,
         "session_id": summary.session_id,
-        "source_last_seq": summary.last_seq,
+        "source_last_seq": progress.last_seq,
         "replication_id_version": ID_VERSION,
         "history": [summary.history_entry()],
     }
