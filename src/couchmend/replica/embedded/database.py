@@ -57,7 +57,7 @@ from couchmend.replica.embedded.writing import Batch
 
 MEMORY = ":memory:"
 
-_READ_AT_ONCE = 100
+_READ_AT_ONCE = 250
 DEFAULT_SECURITY: Doc = {"members": {"roles": ["_admin"]}, "admins": {"roles": ["_admin"]}}
 
 

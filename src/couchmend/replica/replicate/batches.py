@@ -12,7 +12,7 @@ from couchmend.replica.base import ChangesQuery, Found, Missing, Replica, RevsDi
 PAGE_ROWS = 1000
 """Rows of the changes feed that are compared together."""
 
-BATCH_DOCS = 500
+BATCH_DOCS = 1000
 BATCH_BYTES = 4 << 20
 """About how much is written at once; a larger document goes by itself."""
 
@@ -25,23 +25,18 @@ MANY_LEAVES = 100
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A revision on its way, with the target's leaves that it may descend from."""
+    """A revision on its way: its bytes as JSON, those of all its attachments, and the target's
+    leaves that it may descend from."""
 
     doc: Doc
     json_bytes: int
+    attached_bytes: int
     possible_ancestors: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
         """Its id and revision."""
         return self.doc["_id"], self.doc["_rev"]
-
-    @property
-    def bytes(self) -> int:
-        """Of the document as JSON and of its attachments."""
-        entries = (self.doc.get("_attachments") or {}).values()
-        attached: int = sum(entry["length"] for entry in entries)
-        return self.json_bytes + attached
 
 
 @dataclass(slots=True)
@@ -64,7 +59,7 @@ class Batch:
     def add(self, incoming: Incoming) -> None:
         """Take one more revision along."""
         self.incoming.append(incoming)
-        self.bytes += incoming.bytes
+        self.bytes += incoming.json_bytes + incoming.attached_bytes
 
     @property
     def full(self) -> bool:
@@ -133,7 +128,10 @@ def _incoming(outcome: Found | Missing, diff: RevsDiff) -> Incoming | Missing:
         if outcome.error != NotFound.default_error:
             raise failure_of_row(outcome.id, outcome.error, outcome.reason)
         return outcome
-    return Incoming(outcome.doc, len(dumps(outcome.doc)), diff.possible_ancestors)
+    doc = outcome.doc
+    entries = doc["_attachments"].values() if doc.get("_attachments") else ()
+    attached = sum(entry["length"] for entry in entries)
+    return Incoming(doc, len(dumps(doc)), attached, diff.possible_ancestors)
 
 
 def failure_of_row(id: str, error: str, reason: str) -> ReplicaError:

@@ -73,12 +73,14 @@ class Store:
     ) -> None:
         progress = self._progress
         for one, doc in zip(incoming, docs, strict=True):
-            if one.key in refused:
+            if refused and one.key in refused:
                 continue
-            sent = [entry for entry in doc.get("_attachments", {}).values() if "data" in entry]
             progress.docs_written += 1
-            progress.attachments += len(sent)
-            progress.bytes_written += one.json_bytes + sum(entry["length"] for entry in sent)
+            progress.bytes_written += one.json_bytes
+            if "_attachments" in doc:
+                sent = [entry for entry in doc["_attachments"].values() if "data" in entry]
+                progress.attachments += len(sent)
+                progress.bytes_written += sum(entry["length"] for entry in sent)
 
     # --- attachments
 
