@@ -146,13 +146,15 @@ class Stream(AbstractContextManager["Stream"]):
         begun = False
         try:
             for data in self._sent():
-                rest, plain, begun = data, b"", True
-                while rest or len(plain) == CHUNK_BYTES:
+                rest, more, begun = data, False, True
+                while rest or more:
                     if member.eof:
                         member = zlib.decompressobj(_GZIP)
                     if plain := member.decompress(rest, CHUNK_BYTES):
                         yield plain
                     rest = member.unused_data if member.eof else member.unconsumed_tail
+                    # What was read already may hold more than was to be put out at once.
+                    more = len(plain) == CHUNK_BYTES and not member.eof
         except zlib.error as problem:
             raise self._cut("its compression is damaged") from problem
         if not member.eof and (begun or not self.framed):
