@@ -7,7 +7,10 @@ program shows the hint too.  Secrets never enter an error.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|https?:/?", re.IGNORECASE)
 
 
 class CouchmendError(Exception):
@@ -166,6 +169,14 @@ _BY_STATUS: dict[int, type[ReplicaError]] = {
         TooLarge, Unsupported, Unavailable,
     )
 }  # fmt: skip
+
+
+def without_credentials(url: str) -> str:
+    """An address, well-formed or not, as it may be shown: nothing before its last `@` is, but
+    for the scheme.  Where an address is misspelt, nobody knows where a password begins."""
+    before, at, place = url.rpartition("@")
+    scheme = _SCHEME.match(before) if at else None
+    return f"{scheme[0] if scheme else ''}…@{place}" if at else url
 
 
 def error_for_status(status: int) -> type[ReplicaError]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from couchmend import settings
-from couchmend.errors import UsageError
+from couchmend.errors import UsageError, without_credentials
 from couchmend.replica.base import Replica, Server
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def open_replica(
         UsageError: the URL is none of these, or a file that is named cannot be used.
         NotFound, Unavailable, Unauthorized: it cannot be opened.
     """
-    scheme = urlsplit(url).scheme
+    scheme = _scheme(url)
     if url == MEMORY or scheme == "file":
         from couchmend.replica.embedded import EmbeddedReplica
 
@@ -56,7 +55,7 @@ def open_server(url: str, *, servers: Sequence[settings.Server] | Servers = ()) 
     Raises:
         UsageError: the URL is neither, or a file that is named cannot be used.
     """
-    scheme = urlsplit(url).scheme
+    scheme = _scheme(url)
     if scheme == "dir":
         from couchmend.replica.embedded import Folder
 
@@ -74,11 +73,15 @@ def _servers(servers: Sequence[settings.Server] | Servers) -> Servers:
     return servers if isinstance(servers, Servers) else Servers(servers)
 
 
+def _scheme(url: str) -> str:
+    return url.partition(":")[0].lower()
+
+
 def _unknown(url: str) -> UsageError:
-    path = Path(url)
-    kind = "dir" if path.is_dir() else "file"
+    kind = "dir" if os.path.isdir(url) else "file"
+    shown = url if os.path.exists(url) else without_credentials(url)
     return UsageError(
         "this names no database",
-        target=url,
-        hint=f"say {kind}:{path} for a path, or http(s)://host/db for a CouchDB",
+        target=shown,
+        hint=f"say {kind}:{shown} for a path, or http(s)://host/db for a CouchDB",
     )

@@ -8,10 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+from couchmend.errors import without_credentials
 from couchmend.settings.sections import SECTIONS, TABLES, fields_of, in_words, types_of
-
-# As greedy as it can be: a password may hold any character.
-_CREDENTIALS = re.compile(r"//.*@", re.DOTALL)
 
 
 def checked(kind: type, name: str, value: Any, *, strict: bool, file: Path | None) -> Any:
@@ -63,7 +61,15 @@ def _in_form(form: Callable[[str], str] | None, value: Any) -> Any:
 
 def shown(value: Any) -> str:
     """A value as an error may show it: a URL's credentials are left out."""
-    return _CREDENTIALS.sub("//…@", repr(value))
+    match value:
+        case str():
+            return repr(without_credentials(value))
+        case list() | tuple():
+            return f"[{', '.join(map(shown, value))}]"
+        case dict():
+            pairs = (f"{shown(key)}: {shown(item)}" for key, item in value.items())
+            return f"{{{', '.join(pairs)}}}"
+    return repr(value)
 
 
 def unknown_key(kind: type, name: str, whole: str, said: Callable[[str], str]) -> str:

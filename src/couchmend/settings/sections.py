@@ -82,10 +82,10 @@ def _server_url(text: str) -> str:
         sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         sound = False
+    if "@" in text:
+        raise ValueError("a password has no place in this file: use user and password_file")
     if not sound or parts.query or parts.fragment:
         raise ValueError("a server is http(s)://host[:port][/path]")
-    if "@" in parts.netloc:
-        raise ValueError("a password has no place in this file: use user and password_file")
     return text.rstrip("/")
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote, urlsplit
 
 from couchmend.core.document import DESIGN, LOCAL, check_id
-from couchmend.errors import UsageError
+from couchmend.errors import UsageError, without_credentials
 
 _PORTS = {"http": 80, "https": 443}
-# As greedy as it can be: a password may hold any character.
-_CREDENTIALS = re.compile(r"//.*@", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +34,10 @@ class Address:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError:
-            host = port = None
-        if not host or parts.scheme not in _PORTS or parts.query or parts.fragment:
+            parts = host = port = None
+        # An `@` in the path: most likely a `/` of the password ended the host too early.
+        strange = parts is None or parts.query or parts.fragment or "@" in parts.path
+        if parts is None or not host or parts.scheme not in _PORTS or strange:
             # No cause is shown: the standard library's words quote the password.
             raise UsageError(
                 "this is no address of a CouchDB",
@@ -88,11 +87,6 @@ class Address:
                 hint=f"add its name: {self.url}/NAME",
             )
         return replace(self, path=server), unquote(name)
-
-
-def without_credentials(url: str) -> str:
-    """A URL, well-formed or not, as it may be shown."""
-    return _CREDENTIALS.sub("//", url)
 
 
 def quoted(segment: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
 from urllib3.exceptions import HTTPError
@@ -41,7 +41,7 @@ class _Failed:
     error: ReplicaError
     untouched: bool = False
     refused: bool = False
-    refused_as: Mapping[str, str] | None = None
+    refused_as: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 class Connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from couchmend.replica.couch.connection.address import without_credentials
+from couchmend.errors import without_credentials
 
 TRANSIENT: Mapping[int, str] = {
     408: "the server waited too long for the request; try again",
@@ -102,12 +102,12 @@ def shown(body: bytes) -> str:
 
 
 def _elsewhere(headers: Mapping[str, str]) -> str:
-    place = without_credentials(headers.get("location", ""))
     try:
-        parts = urlsplit(place)
+        parts = urlsplit(headers.get("location", ""))
     except ValueError:
         parts = urlsplit("")
-    host = f" to {parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    place = without_credentials(f"{parts.scheme}://{parts.netloc}")
+    host = f" to {place}" if parts.netloc else ""
     return (
         f"the server sends us{host or ' elsewhere'}, and we do not follow: a proxy or a sign-in"
         " page may be in the way, or this is not the server's own address"

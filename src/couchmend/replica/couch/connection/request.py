@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from couchmend.replica.couch.connection.address import quoted
 from couchmend.replica.couch.connection.transport import Body
@@ -24,8 +24,8 @@ class Request:
     method: str
     path: str
     target: str
-    headers: Mapping[str, str]
-    body: Body | None
+    headers: Mapping[str, str] = field(repr=False)
+    body: Body | None = field(repr=False)
     repeatable: bool
     silence_seconds: float | None = None
     total_seconds: float | None = None
