@@ -78,8 +78,8 @@ def _scheme(url: str) -> str:
 
 
 def _unknown(url: str) -> UsageError:
-    kind = "dir" if os.path.isdir(url) else "file"
-    shown = url if os.path.exists(url) else without_credentials(url)
+    kind = "dir" if os.path.isdir(url) else "file"  # noqa: PTH112  # any text is allowed here
+    shown = url if os.path.exists(url) else without_credentials(url)  # noqa: PTH110
     return UsageError(
         "this names no database",
         target=shown,

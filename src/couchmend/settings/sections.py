@@ -192,11 +192,15 @@ class Server:
         10.0, "How long connecting may take.", least=0.1, most=3600
     )
     read_timeout_seconds: float = setting(
-        300.0, "How long the server may be silent within an answer.", least=0.1, most=86_400
+        300.0,
+        "How long the server may be silent within an answer, or take nothing of what is sent.",
+        least=0.1,
+        most=86_400,
     )
     answer_timeout_seconds: float = setting(
         1800.0,
-        "How long a whole answer may take; feeds and attachments are not bounded by it.",
+        "How long a request and its whole answer may take.  Feeds and attachments are not bounded"
+        " by it: of an upload, only the answer is.",
         least=0.1,
         most=86_400,
     )

@@ -14,6 +14,7 @@ class RawServer:
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.requests: list[bytes] = []
+        self.receive: Callable[[socket.socket], bytes] = request_of
         self.answer: Callable[[socket.socket], None] = lambda client: None
 
     def say(self, *parts: bytes, pause: threading.Event | None = None, seconds: float = 0) -> None:
@@ -55,7 +56,7 @@ def raw_server() -> Iterator[RawServer]:
     def serve(client: socket.socket) -> None:
         with client, suppress(OSError):
             client.settimeout(30)
-            if request := request_of(client):
+            if request := server.receive(client):
                 server.requests.append(request)
                 server.answer(client)
 

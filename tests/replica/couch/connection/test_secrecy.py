@@ -195,8 +195,11 @@ def test_nothing_on_the_way_shows_what_it_carries(monkeypatch: pytest.MonkeyPatc
             server.tell(Told(200, {"ok": True}, cookie), Told(200, {"ok": True}, cookie), refused)
             options = Options(authentication=authentication, retries=Retries(attempts=1))
             connection = Connection.open(server.url, user=None, password=None, options=options)
-            with closing(connection), pytest.raises(Unauthorized) as refusal:
-                for _ in range(3):
+            with closing(connection):
+                connection.answer("PUT", "x", body=b"{}")
+                if isinstance(authentication, Basic):
+                    connection.answer("PUT", "x", body=b"{}")
+                with pytest.raises(Unauthorized) as refusal:
                     connection.answer("PUT", "x", body=b"{}")
             seen.append(told(refusal.value))
     sent = [

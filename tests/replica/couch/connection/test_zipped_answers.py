@@ -14,7 +14,7 @@ from couchmend.replica.couch.connection.retries import Retries
 from couchmend.replica.couch.connection.stream import CHUNK_BYTES
 from tests.replica.couch.connection.raw_server import RawServer, raw_server
 
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\n"
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def framed(zipped: bytes, frame: str) -> bytes:
             parts = [zipped[at : at + 1000] for at in range(0, len(zipped), 1000)]
             text = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
             return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + text + b"0\r\n\r\n"
-    return HEAD + b"Connection: close\r\n\r\n" + zipped
+    return HEAD + b"\r\n" + zipped
 
 
 def read(connection: Connection) -> bytes:

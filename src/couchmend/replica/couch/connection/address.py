@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from couchmend.core.document import DESIGN, LOCAL, check_id
 from couchmend.errors import UsageError, without_credentials
@@ -30,14 +30,8 @@ class Address:
         Raises:
             UsageError: it is none.
         """
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            parts = host = port = None
-        # An `@` in the path: most likely a `/` of the password ended the host too early.
-        strange = parts is None or parts.query or parts.fragment or "@" in parts.path
-        if parts is None or not host or parts.scheme not in _PORTS or strange:
+        parts = _parts(url)
+        if parts is None or not parts.hostname:
             # No cause is shown: the standard library's words quote the password.
             raise UsageError(
                 "this is no address of a CouchDB",
@@ -47,8 +41,8 @@ class Address:
             )
         return cls(
             scheme=parts.scheme,
-            host=host,
-            port=port or _PORTS[parts.scheme],
+            host=parts.hostname,
+            port=parts.port or _PORTS[parts.scheme],
             path=parts.path.rstrip("/"),
             user=None if parts.username is None else unquote(parts.username),
             password=None if parts.password is None else unquote(parts.password),
@@ -87,6 +81,17 @@ class Address:
                 hint=f"add its name: {self.url}/NAME",
             )
         return replace(self, path=server), unquote(name)
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    # An `@` in the path: most likely a `/` in the password ended the host too early.
+    strange = port == 0 or parts.query or parts.fragment or "@" in parts.path
+    return None if strange or parts.scheme not in _PORTS else parts
 
 
 def quoted(segment: str) -> str:

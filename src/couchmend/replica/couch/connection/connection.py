@@ -14,6 +14,7 @@ from couchmend.replica.couch.connection import failures, tls
 from couchmend.replica.couch.connection.address import Address
 from couchmend.replica.couch.connection.answers import Answer
 from couchmend.replica.couch.connection.authentication import Authentication, Basic, Nobody
+from couchmend.replica.couch.connection.exchange import Exchange
 from couchmend.replica.couch.connection.lifetime import Lifetime
 from couchmend.replica.couch.connection.options import Options
 from couchmend.replica.couch.connection.request import Params, Request, with_params
@@ -196,6 +197,7 @@ class Connection:
             headers=shown,
             body=body,
             repeatable=method in _READING if repeatable is None else repeatable,
+            is_upload=not isinstance(body, bytes) or content_type != _JSON_TYPE,
         )
 
     def _carry_out(self, request: Request, receive: Callable[[Stream], T]) -> T:
@@ -233,19 +235,21 @@ class Connection:
         about = {"operation": request.method, "target": request.target}
         if self._lifetime.ended:
             raise failures.closed(**about)
+        exchange = self._exchange(request)
         try:
             response = self._transport.request(
                 request.method,
                 request.path,
                 request.body,
                 {**request.headers, **credentials},
-                silence_seconds=request.silence_seconds,
-                total_seconds=request.total_seconds,
+                exchange,
             )
         except HTTPError as problem:
             error = failures.unreachable(problem, **about)
             if (refused := failures.of_tls(problem)) is not None:
                 tls.explain(error, refused, self._address, self._options)
+            elif self._address.scheme == "https" and not exchange.heard and failures.ended(problem):
+                tls.explain_end(error, self._options)
             error.__cause__ = problem
             return _Failed(error, failures.untouched(problem))
         self._server._answered = True
@@ -271,6 +275,15 @@ class Connection:
             untouched=not_let_in or response.status == 429,
             refused=not refusal.transient,
             refused_as=credentials if not_let_in else None,
+        )
+
+    def _exchange(self, request: Request) -> Exchange:
+        own = request.silence_seconds
+        return Exchange(
+            self._options.read_timeout_seconds if own is None else own,
+            request.total_seconds,
+            silence_setting="read_timeout_seconds" if own is None else "",
+            upload=request.is_upload,
         )
 
     def _sign_in(self, form: bytes) -> Mapping[str, str]:

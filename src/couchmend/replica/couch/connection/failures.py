@@ -28,6 +28,7 @@ from couchmend.errors import (
     error_for_status,
 )
 from couchmend.replica.couch.connection import hints
+from couchmend.replica.couch.connection.exchange import Overdue
 from couchmend.replica.couch.connection.retries import asked_to_wait
 
 _NO_DATABASE = {"Database does not exist.", "no_db_file"}
@@ -41,10 +42,6 @@ _OF_CREDENTIALS = re.compile(
     r"|(Missing|Invalid) (alg|typ|iss|iat|nbf|exp|kid) |Unknown k(id|ty)|Not a valid key"
     r"|not an (RSA|EC) public key|Authorization header has"
 )
-
-
-class Overdue(TimeoutError):
-    """A server that is not silent, but never done."""
 
 
 class NoHandshake(urllib3.exceptions.ConnectTimeoutError):
@@ -183,6 +180,19 @@ def of_tls(problem: HTTPError) -> ssl.SSLError | None:
     return inner if isinstance(inner, ssl.SSLError) and not ended else None
 
 
+def ended(problem: HTTPError) -> bool:
+    """Whether a connection that stood, or had begun to, merely came to an end."""
+    exceptions = urllib3.exceptions
+    broken = isinstance(problem, exceptions.ProtocolError | exceptions.SSLError)
+    return broken and of_tls(problem) is None and _overdue(problem) is None
+
+
+def _overdue(problem: BaseException | None) -> Overdue | None:
+    while problem is not None and not isinstance(problem, Overdue):
+        problem = problem.__cause__ or problem.__context__
+    return problem
+
+
 def unreachable(problem: HTTPError | ValueError, *, operation: str, target: str) -> Unavailable:
     """The error for a request that got no answer, or no whole one."""
     exceptions = urllib3.exceptions
@@ -201,12 +211,11 @@ def unreachable(problem: HTTPError | ValueError, *, operation: str, target: str)
             hint = "does it speak https on this port? otherwise write http://"
         case exceptions.ConnectTimeoutError():
             message, hint = "the host does not answer", "check host, port and firewalls"
-        case exceptions.ReadTimeoutError() if isinstance(cause, Overdue):
-            message = "the answer took longer than the time limit for whole answers"
-            hint = "something on the way lets bytes through one by one"
-        case exceptions.ReadTimeoutError():
-            message = "no answer within the read timeout"
-            hint = "the server is busy, or something on the way swallowed the request"
+        case _ if (overdue := _overdue(problem)) is not None:
+            message = str(overdue)
+            hint = "something on the way lets bytes through one by one, or the limit is too short"
+            if not overdue.drips:
+                hint = "the server is busy, or something on the way swallowed the request"
         case exceptions.SSLError() if (refused := of_tls(problem)) is not None:
             message = f"TLS failed: {getattr(refused, 'verify_message', '') or refused}"
             hint = "check the certificate, or name the one to trust as ca_file in [[servers]]"

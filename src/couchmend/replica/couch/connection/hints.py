@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from couchmend.errors import without_credentials
-
 TRANSIENT: Mapping[int, str] = {
     408: "the server waited too long for the request; try again",
     429: "the server asks for fewer requests: wait, or set max_requests_per_second for it in"
@@ -106,8 +104,7 @@ def _elsewhere(headers: Mapping[str, str]) -> str:
         parts = urlsplit(headers.get("location", ""))
     except ValueError:
         parts = urlsplit("")
-    place = without_credentials(f"{parts.scheme}://{parts.netloc}")
-    host = f" to {place}" if parts.netloc else ""
+    host = f" to {parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
     return (
         f"the server sends us{host or ' elsewhere'}, and we do not follow: a proxy or a sign-in"
         " page may be in the way, or this is not the server's own address"

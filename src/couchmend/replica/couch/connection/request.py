@@ -18,7 +18,8 @@ class Request:
     target: what errors call it.
     repeatable: whether it may be sent again when nobody knows if it was carried out.
     silence_seconds: how long the server may be silent; the read timeout when None.
-    total_seconds: how long the whole answer may take.
+    total_seconds: how long it and its whole answer may take.
+    is_upload: whether sending it does not count towards that: it may be of any size.
     """
 
     method: str
@@ -29,6 +30,7 @@ class Request:
     repeatable: bool
     silence_seconds: float | None = None
     total_seconds: float | None = None
+    is_upload: bool = False
 
     @property
     def can_be_sent_again(self) -> bool:

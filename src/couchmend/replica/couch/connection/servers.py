@@ -52,6 +52,7 @@ class Servers:
                 if own_tls
                 else None
             ),
+            shows_certificate=entry.client_certificate is not None,
             authentication=authentication(address, entry, self._environment),
             throttle=self._throttle(place.url, entry),
         )

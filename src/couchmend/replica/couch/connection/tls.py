@@ -18,6 +18,8 @@ _NOT_YET_VALID, _EXPIRED = 9, 10
 _SELF_SIGNED, _SELF_SIGNED_ISSUER, _UNKNOWN_ISSUER, _UNVERIFIED = 18, 19, 20, 21
 _OTHER_HOST, _OTHER_ADDRESS = 62, 64
 _NO_CHECK_TIME = 0x200000
+_OF_CLIENT_CERTIFICATES = ("CERTIFICATE", "HANDSHAKE_FAILURE", "ALERT_UNKNOWN_CA", "ACCESS_DENIED")
+_SHOW_ONE = "client_certificate and client_key in [[servers]]"
 _FOLDER_SUFFIXES = {".pem", ".crt", ".cer"}
 
 
@@ -83,9 +85,12 @@ def explain(error: ReplicaError, refused: ssl.SSLError, address: Address, option
     if not isinstance(refused, ssl.SSLCertVerificationError):
         if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}:
             error.hint = "the port does not speak TLS: is it http:// instead of https://?"
-        elif "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason:
-            error.hint = "the server wants to see a client certificate: client_certificate and"
-            error.hint += " client_key in [[servers]]"
+        elif any(word in reason for word in _OF_CLIENT_CERTIFICATES):
+            error.hint = (
+                "the server does not take our client_certificate"
+                if options.shows_certificate
+                else f"the server wants to see a client certificate: {_SHOW_ONE}"
+            )
         else:
             error.hint = "server and client do not agree on a way to speak TLS"
         return
@@ -109,6 +114,16 @@ def explain(error: ReplicaError, refused: ssl.SSLError, address: Address, option
             f"nobody trusted has signed the certificate{f' ({issuer} has)' if issuer else ''}:"
         )
         error.hint += " name the certificate to trust as ca_file in [[servers]]"
+
+
+def explain_end(error: ReplicaError, options: Options) -> None:
+    """Put into `error` why a connection may have ended of which nothing was ever heard.
+
+    A server that misses a certificate says so, but only after the handshake, and ends the
+    connection at once: what we were sending then may throw away what it said.
+    """
+    if not options.shows_certificate:
+        error.hint += f"; or the server wants to see a client certificate: {_SHOW_ONE}"
 
 
 def _look(address: Address, options: Options) -> dict[str, Any]:

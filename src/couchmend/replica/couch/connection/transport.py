@@ -1,8 +1,7 @@
 """One request on its way: connections that are kept, and time limits that hold.
 
 A socket's own timeout bounds silence only; a server that sends a byte now and then would
-hold us for ever.  So every wait for bytes is also cut to a deadline: that of the answer's
-head, and of the whole answer where it is wanted as a whole.
+hold us for ever.  So every wait for bytes is also cut to a deadline: see `Exchange`.
 """
 
 from __future__ import annotations
@@ -12,15 +11,17 @@ import io
 import selectors
 import socket
 import ssl
-import time
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from couchmend.replica.couch.connection.address import Address
-from couchmend.replica.couch.connection.failures import NoHandshake, Overdue
+from couchmend.replica.couch.connection.exchange import Exchange
+from couchmend.replica.couch.connection.failures import NoHandshake
 from couchmend.replica.couch.connection.options import Options
 
 Body = bytes | Iterable[bytes]
@@ -46,7 +47,8 @@ class Transport:
                 ssl_context=options.tls or ssl.create_default_context(),
             )
             self._pool.ConnectionCls = _TlsWire
-        self._pool.conn_kw["silence_seconds"] = options.read_timeout_seconds
+        self._under_way = _UnderWay()
+        self._pool.conn_kw["under_way"] = self._under_way
 
     def request(
         self,
@@ -54,106 +56,112 @@ class Transport:
         path: str,
         body: Body | None,
         headers: Mapping[str, str],
-        *,
-        silence_seconds: float | None = None,
-        total_seconds: float | None = None,
+        exchange: Exchange,
     ) -> BaseHTTPResponse:
         """Send a request; its answer's body is not read yet, and not decoded.
 
-        silence_seconds: how long the server may be silent, and how long the answer's head may
-            take; the read timeout when None.
-        total_seconds: for the whole answer; None does not limit its body.
+        exchange: how long it may take; tells afterwards how far it got.
 
         Raises:
             urllib3.exceptions.HTTPError: there is no answer.
         """
-        began = time.monotonic()
-        silence = silence_seconds or self._options.read_timeout_seconds
         length = getattr(body, "length", None)
         if length is not None:
             headers = {**headers, "content-length": str(length)}
-        response = self._pool.urlopen(
-            method,
-            path,
-            body=body,
-            headers=headers,
-            retries=False,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-            chunked=body is not None and length is None and not isinstance(body, bytes),
-            timeout=Timeout(connect=self._options.connect_timeout_seconds, read=silence),
-        )
-        self.limit(response, silence, None if total_seconds is None else began + total_seconds)
+        with self._under_way.put(exchange):
+            response = self._pool.urlopen(
+                method,
+                path,
+                body=body,
+                headers=headers,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+                chunked=body is not None and length is None and not isinstance(body, bytes),
+                timeout=Timeout(connect=self._options.connect_timeout_seconds),
+            )
+        exchange.head_came()
         return response
-
-    def limit(self, response: BaseHTTPResponse, silence: float, until: float | None) -> None:
-        """Bound the reading of a body: each silence, and the whole of it up to a moment."""
-        wire = response.connection
-        if isinstance(wire, _PlainWire | _TlsWire):
-            wire.limit(silence, until)
 
     def close(self) -> None:
         """Close the connections that nobody uses; the others when they are given back."""
         self._pool.close()
 
 
+class _UnderWay(threading.local):
+    """The exchange that this thread is sending: urllib3 has no way to tell its connections."""
+
+    exchange: Exchange | None = None
+
+    @contextmanager
+    def put(self, exchange: Exchange) -> Iterator[None]:
+        """Whatever a body does while it is sent, it may send other requests."""
+        before, self.exchange = self.exchange, exchange
+        try:
+            yield
+        finally:
+            self.exchange = before
+
+
 class _Wire:
     """What our connections do beyond urllib3's: every wait has an end."""
 
     sock: socket.socket | ssl.SSLSocket | None
-    timeout: float | None
-    _silence = 0.0
-    _deadline: float | None = None
-    in_head = False
-    """Whether the head of an answer is still being read."""
+    _under_way: _UnderWay
+    exchange: Exchange
+    _heard = False
     _cut = False
     """Whether a request was not sent to its end, so that no other can follow it."""
 
-    def limit(self, silence_seconds: float, deadline: float | None) -> None:
-        """From now on no wait is longer than this, and none goes past the deadline."""
-        self._silence, self._deadline = silence_seconds, deadline
-        self.in_head = False
+    def begin(self) -> None:
+        """A request is about to be sent."""
+        assert self._under_way.exchange is not None  # by `Transport.request`
+        self.exchange = self._under_way.exchange
+        self.exchange.heard = self._heard
 
-    def cut_wait(self, sock: socket.socket) -> None:
+    def wait_for(self, sock: socket.socket) -> None:
         """Before every wait for bytes.  What http.client reads to the end of the connection
         is not the connection's socket any more."""
-        left = None if self._deadline is None else self._deadline - time.monotonic()
-        if left is not None and left <= 0:
-            raise Overdue
-        sock.settimeout(self._silence if left is None else min(left, self._silence))
+        sock.settimeout(self.exchange.longest_wait())
+
+    def heard(self) -> None:
+        """Bytes came."""
+        self._heard = self.exchange.heard = True
 
     def read_from(self, sock: socket.socket, *args: Any, **words: Any) -> Any:
         """What reads an answer: the standard library's, on a file that knows the deadline."""
-        silence = self.timeout or self._silence
-        self.limit(silence, time.monotonic() + silence)
-        self.in_head = True
+        self.exchange.was_sent()
         return http.client.HTTPResponse(_Readable(sock, self), *args, **words)  # type: ignore[arg-type]
 
     def send_all(self, data: Any) -> None:
-        """Send in pieces, so that the time limit is for silence and not for the whole.
+        """Send in pieces, so that silence shows while there is more to send.
 
         A server that answers before it has everything will not read on: its answer is what
         the caller wants to see.
         """
         assert self.sock is not None  # connected by the caller
-        self.sock.settimeout(self._silence)
         view = memoryview(data)
-        if len(view) <= _SENT_AT_ONCE:
-            self.sock.sendall(view)
-        elif isinstance(self.sock, ssl.SSLSocket):  # what can be read there may be no answer
-            for start in range(0, len(view), _SENT_AT_ONCE):
-                self.sock.sendall(view[start : start + _SENT_AT_ONCE])
-        else:
+        if len(view) > _SENT_AT_ONCE and not isinstance(self.sock, ssl.SSLSocket):
             self._send_while_unanswered(self.sock, view)
+            return
+        # What can be read from a TLS connection may be no answer.
+        for start in range(0, len(view), _SENT_AT_ONCE):
+            self.wait_for(self.sock)
+            try:
+                self.sock.sendall(view[start : start + _SENT_AT_ONCE])
+            except TimeoutError as problem:
+                raise self.exchange.overdue() from problem
 
     def _send_while_unanswered(self, sock: socket.socket, view: memoryview) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(sock, selectors.EVENT_READ | selectors.EVENT_WRITE)
             while view:
-                ready = selector.select(self._silence)
+                seconds = self.exchange.longest_wait()
+                sock.settimeout(seconds)
+                ready = selector.select(seconds)
                 if not ready:
-                    raise TimeoutError("the server reads nothing of what is sent")
+                    raise self.exchange.overdue()
                 if ready[0][1] & selectors.EVENT_READ:
                     self._cut = True
                     raise BrokenPipeError  # urllib3 reads the answer then
@@ -163,12 +171,16 @@ class _Wire:
 class _PlainWire(_Wire, HTTPConnection):
     response_class = _Wire.read_from  # type: ignore[assignment]
 
-    def __init__(self, *args: Any, silence_seconds: float, **words: Any) -> None:
+    def __init__(self, *args: Any, under_way: _UnderWay, **words: Any) -> None:
         super().__init__(*args, **words)
-        self._silence = silence_seconds
+        self._under_way = under_way
+
+    def putrequest(self, *args: Any, **words: Any) -> None:
+        self.begin()
+        super().putrequest(*args, **words)
 
     def connect(self) -> None:
-        self._cut = False
+        self._cut = self._heard = False
         super().connect()
 
     def send(self, data: Any) -> None:
@@ -184,11 +196,16 @@ class _PlainWire(_Wire, HTTPConnection):
 class _TlsWire(_Wire, HTTPSConnection):
     response_class = _Wire.read_from  # type: ignore[assignment]
 
-    def __init__(self, *args: Any, silence_seconds: float, **words: Any) -> None:
+    def __init__(self, *args: Any, under_way: _UnderWay, **words: Any) -> None:
         super().__init__(*args, **words)
-        self._silence = silence_seconds
+        self._under_way = under_way
+
+    def putrequest(self, *args: Any, **words: Any) -> None:
+        self.begin()
+        super().putrequest(*args, **words)
 
     def connect(self) -> None:
+        self._heard = False
         try:
             super().connect()
         except TimeoutError as problem:
@@ -222,9 +239,14 @@ class _PatientFile(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._wire.cut_wait(self._sock)
-        read = self._raw.readinto(buffer)
-        if read == 0 and self._wire.in_head:
+        self._wire.wait_for(self._sock)
+        try:
+            read = self._raw.readinto(buffer)
+        except TimeoutError as problem:
+            raise self._wire.exchange.overdue() from problem
+        if read:
+            self._wire.heard()
+        elif self._wire.exchange.in_head:
             # The standard library would take the lines that came for all there are.
             raise ConnectionResetError("the connection ended in the head of the answer")
         return read
