@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from couchmend.errors import Unavailable, UsageError
 from couchmend.replica.couch import CouchServer
 from couchmend.replica.couch.connection import Connection, Options, tls
 from couchmend.replica.couch.connection.retries import Retries
+from couchmend.replica.couch.connection.servers import Servers
 from couchmend.settings import Server
 from tests.replica.scripted_server import scripted_server
 
@@ -168,7 +170,7 @@ def test_a_server_that_asks_for_a_certificate(certificates: Path, tmp_path: Path
         with pytest.raises(Unavailable) as refusal:
             open_replica(f"{url}/notes", servers=[Server(url=url, ca_file=ca)])
         # The connection may end before the server's word arrives that it wants a certificate.
-        assert refusal.value.transient or "client_certificate" in refusal.value.hint
+        assert "client_certificate" in refusal.value.hint
         for entry in (
             Server(
                 url=url,
@@ -180,6 +182,52 @@ def test_a_server_that_asks_for_a_certificate(certificates: Path, tmp_path: Path
         ):
             with open_replica(f"{url}/notes", servers=[entry]) as notes:
                 assert notes.info().documents == 3
+
+
+@pytest.mark.parametrize("shows", [False, True])
+def test_a_connection_of_which_nothing_is_heard(certificates: Path, shows: bool) -> None:
+    """As of a server that misses a certificate, when what it said of that is lost."""
+    entry = Server(
+        url="https://127.0.0.1",
+        ca_file=certificates / "ca.pem",
+        client_certificate=certificates / "client.pem" if shows else None,
+        client_key=certificates / "client.key" if shows else None,
+    )
+    options = Servers([entry], {}).options(entry.url)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "good.pem", certificates / "good.key")
+    answers = [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", None]
+
+    def serve() -> None:
+        while answers:
+            with (
+                listener.accept()[0] as plain,
+                context.wrap_socket(plain, server_side=True) as client,
+            ):
+                while answers and client.recv(10_000):
+                    if not (answer := answers.pop(0)):
+                        break
+                    client.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = threading.Thread(target=serve)
+        serving.start()
+        connection = Connection.open(
+            f"https://127.0.0.1:{listener.getsockname()[1]}",
+            user=None,
+            password=None,
+            options=replace(options, retries=Retries(attempts=1)),
+        )
+        with closing(connection):
+            for heard in (False, True):
+                if heard:
+                    assert connection.answer("GET").json == {}
+                with pytest.raises(Unavailable) as broken:
+                    connection.answer("GET")
+                assert broken.value.transient
+                wanted = not heard and not shows
+                assert ("client_certificate" in broken.value.hint) is wanted
+        serving.join()
 
 
 def test_a_port_that_does_not_speak_tls() -> None:
@@ -258,4 +306,5 @@ def test_a_connection_cut_in_the_handshake_is_no_refusal() -> None:
         listener.shutdown(socket.SHUT_RDWR)
         listening.join()
     assert broken.value.transient
+    assert "client_certificate" in broken.value.hint
     assert cut == 2  # once more, as for any server that nothing was heard of yet
