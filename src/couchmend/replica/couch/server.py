@@ -51,11 +51,11 @@ class CouchServer(Server):
         if not name:
             raise BadRequest("a database needs a name", error="illegal_database_name")
         connection = self._connection.database(name)
-        connection.answer("PUT")
+        connection.answer("PUT").confirmed  # noqa: B018  # or raises
         return CouchReplica(connection)
 
     def delete(self, name: str) -> None:
-        self._database(name).answer("DELETE")
+        self._database(name).answer("DELETE").confirmed  # noqa: B018
 
     def _database(self, name: str) -> Connection:
         if not name:  # its path would be the server's

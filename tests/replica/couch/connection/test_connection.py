@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from couchmend.core.document import JSON
 from couchmend.errors import (
     BadRequest,
     Conflict,
@@ -405,3 +406,21 @@ def test_a_feed_that_breaks_off(server: ScriptedServer, replica: CouchReplica) -
     with pytest.raises(Unavailable) as refusal:
         next(events)
     assert "last `seq`" in refusal.value.hint
+
+
+@pytest.mark.parametrize("word", [{"status": "login"}, {"ok": False}, [], "<!DOCTYPE html>"])
+def test_a_database_is_made_and_deleted_only_when_the_server_says_so(
+    server: ScriptedServer, word: JSON
+) -> None:
+    """A sign-in page in between answers 200 to anything."""
+    couch = CouchServer(server.url, options=ONCE)
+    server.tell(Told(200, {"ok": True}))
+    couch.create("notes")
+    couch.delete("notes")
+    server.tell(Told(200, word))
+    for change in (couch.create, couch.delete):
+        with pytest.raises(ReplicaError) as refusal:
+            change("notes")
+        assert refusal.value.error == "bad_answer"
+        assert "may or may not have been done" in refusal.value.hint
+    couch.close()
