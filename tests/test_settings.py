@@ -251,7 +251,7 @@ max_requests_per_second = 5
 authentication = "cookie"
 
 [[servers]]
-url = "http://127.0.0.1:5984/couch"
+url = "https://127.0.0.1:6984/couch"
 ca_file = "~/ca.pem"
 connections = 3
 """
@@ -270,7 +270,7 @@ def test_tables_are_read_in_order(here: Path) -> None:
     assert one.password_file == here / "secrets/password"  # beside the file that names it
     assert one.max_requests_per_second == 5.0
     assert one.read_timeout_seconds == 300.0
-    assert (other.url, other.connections) == ("http://127.0.0.1:5984/couch", 3)
+    assert (other.url, other.connections) == ("https://127.0.0.1:6984/couch", 3)
     assert other.ca_file == Path("~/ca.pem").expanduser()
     named = load(environment={"COUCHMEND_CONFIG": str(here / "couchmend.toml")})
     assert named.servers == settings.servers

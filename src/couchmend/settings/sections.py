@@ -204,6 +204,23 @@ class Server:
         least=0.1,
         most=86_400,
     )
+    attempts: int = setting(
+        6,
+        "How often a request is sent that failed for a while, the first time included; 1 never"
+        " tries again.",
+        least=1,
+        most=1000,
+    )
+    retry_seconds: float = setting(
+        300.0, "How long a request is tried again, all attempts together.", least=0, most=86_400
+    )
+    longest_wait_seconds: float = setting(
+        120.0,
+        "The longest pause that the server may ask for (Retry-After); when it asks for more, that"
+        " is the error.",
+        least=0,
+        most=86_400,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from couchmend.settings.checking import checked, place, shown, unknown_key
+from couchmend.settings.effects import without_effect
 from couchmend.settings.sections import TABLES, fields_of
 
 
@@ -27,6 +28,10 @@ def entries(
     found = [
         _fields(table, entry, number, file, text, problems) for number, entry in enumerate(given)
     ]
+    for number, name, why in without_effect(found):
+        where = place(file, text, table, name, number)
+        key = f"{table}[{number}].{name}"
+        problems.append(f"{where}: {key} = {shown(str(found[number][name]))} has no effect: {why}")
     if len(problems) > before:
         return ()
     return tuple(TABLES[table](**fields) for fields in found)
