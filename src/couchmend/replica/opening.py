@@ -29,7 +29,8 @@ def open_replica(
         several databases, which then share the limits of their server.  The credentials are
         the first that there are of the URL's, the server's entry's, those in
         `COUCHMEND_COUCHDB_USER` and `COUCHMEND_COUCHDB_PASSWORD` (or a token in the file that
-        `COUCHMEND_COUCHDB_TOKEN_FILE` names), and those in `$NETRC` or `~/.netrc`.
+        `COUCHMEND_COUCHDB_TOKEN_FILE` names) unless `COUCHMEND_COUCHDB_HOST` names another
+        host, and those in `$NETRC` or `~/.netrc`.
 
     Raises:
         UsageError: the URL is none of these, or a file that is named cannot be used.

@@ -84,6 +84,33 @@ def test_the_order(home: Path, password_file: Path, token_file: Path) -> None:
     assert sent(find(TOKEN_FILE=str(token_file), **everything)) == basic("eve", "from-env")
 
 
+@pytest.mark.parametrize(
+    ("url", "host", "is_meant"),
+    [
+        (URL, "", True),
+        (URL, HOST, True),
+        (URL, HOST.upper(), True),
+        (URL, f"{HOST}:443", True),
+        (URL, f"{HOST}:5984", False),
+        (URL, "other.example.org", False),
+        (URL, "example.org", False),
+        ("http://[::1]:5984/notes", "::1", True),
+        ("http://[::1]:5984/notes", "[::1]:5984", True),
+        ("http://[::1]:5984/notes", "[::1]:5985", False),
+    ],
+)
+def test_the_environment_may_be_for_one_host(
+    home: Path, token_file: Path, url: str, host: str, is_meant: bool
+) -> None:
+    named = find(url, HOST=host, USER="eve", PASSWORD="from-env")
+    assert isinstance(named, Basic if is_meant else Nobody)
+    token = find(url, HOST=host, TOKEN_FILE=str(token_file))
+    assert isinstance(token, Bearer if is_meant else Nobody)
+    if not is_meant and url == URL:  # what comes after it is looked at
+        both = find(url, HOST=host, USER="eve", PASSWORD="from-env", HOME=str(home))
+        assert sent(both) == basic("ned", "from-netrc")
+
+
 def test_the_source_is_told(home: Path, password_file: Path) -> None:
     entry = Server(url=f"https://{HOST}", user="fay", password_file=password_file)
     assert "the address" in find(f"https://ann:x@{HOST}/notes").source
@@ -202,10 +229,16 @@ def test_what_an_entry_says_is_used() -> None:
         connect_timeout_seconds=1.5,
         read_timeout_seconds=2.5,
         answer_timeout_seconds=3.5,
+        attempts=4,
+        retry_seconds=5.5,
+        longest_wait_seconds=6.5,
     )
     servers = Servers([entry], {})
     one, other = servers.options("http://host/a"), servers.options("http://host/b")
     assert one.throttle is other.throttle is not None
     told = (one.connect_timeout_seconds, one.read_timeout_seconds, one.answer_timeout_seconds)
     assert told == (1.5, 2.5, 3.5)
+    retries = one.retries
+    told = (retries.attempts, retries.total_seconds, retries.longest_retry_after_seconds)
+    assert told == (4, 5.5, 6.5)
     assert Servers([entry], {}).options("http://host/a").throttle is not one.throttle

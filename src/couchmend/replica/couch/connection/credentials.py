@@ -25,6 +25,7 @@ from couchmend.settings import Server
 USER = "COUCHMEND_COUCHDB_USER"
 PASSWORD = "COUCHMEND_COUCHDB_PASSWORD"  # noqa: S105  # a variable's name
 TOKEN_FILE = "COUCHMEND_COUCHDB_TOKEN_FILE"  # noqa: S105
+HOST = "COUCHMEND_COUCHDB_HOST"
 NETRC = "NETRC"
 
 _ADDRESS = "the address"
@@ -116,13 +117,27 @@ def _sources(
             yield _Pair(entry.user, password, str(file or f"[[servers]] {entry.url}"))
         if entry.token_file is not None:
             yield _Token(entry.token_file, f"token_file of [[servers]] {entry.url}")
+    if _is_meant(address, environment.get(HOST)):
+        yield from _from_environment(environment)
+    if (pair := _from_netrc(address.host, environment)) is not None:
+        yield pair
+
+
+def _is_meant(address: Address, host: str | None) -> bool:
+    """Whether a host, or host:port, is that of the address; nothing means every host."""
+    if not host:
+        return True
+    wanted = host.strip().lower()
+    shown = f"[{address.host}]" if ":" in address.host else address.host
+    return wanted in {address.host, shown, f"{shown}:{address.port}"}
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterator[_Pair | _Token]:
     user, given = environment.get(USER) or None, environment.get(PASSWORD)
     if user is not None or given is not None:
         yield _Pair(user, given, USER if given is None else PASSWORD)
     if token := environment.get(TOKEN_FILE):
         yield _Token(Path(token).expanduser(), TOKEN_FILE)
-    if (pair := _from_netrc(address.host, environment)) is not None:
-        yield pair
 
 
 def _password(file: Path) -> str:
