@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from email.utils import formatdate
 
@@ -14,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from couchmend.errors import Conflict, NotFound, ReplicaError, Unavailable
+from couchmend.replica.base import ChangesQuery
+from couchmend.replica.couch import CouchReplica
 from couchmend.replica.couch.connection import Connection, Options
 from couchmend.replica.couch.connection.retries import Patience, Retries, asked_to_wait
 from couchmend.replica.couch.connection.throttle import Throttle
@@ -41,7 +45,7 @@ class Time:
 
 def patience(time: Time, **changes: object) -> Patience:
     retries = replace(Retries(clock=time.clock, random=lambda: 1.0), **changes)  # type: ignore[arg-type]
-    return Patience(retries, Throttle(clock=time.clock), time.sleep)
+    return Patience(retries, time.sleep)
 
 
 def busy(after: float | None = None) -> Unavailable:
@@ -116,13 +120,13 @@ def test_the_server_says_how_long() -> None:
     assert len(time.slept) == 1
 
 
-def test_everybody_holds_back_when_the_server_asks_one() -> None:
+def test_a_slow_reader_has_all_his_patience_left() -> None:
     time = Time()
-    shared = Throttle(clock=time.clock)
-    retries = Retries(clock=time.clock, random=lambda: 0.0)
-    Patience(retries, shared, lambda seconds: None).wait(busy(after=7))
-    shared.wait(time.sleep)
-    assert time.now == 1007
+    waiting = patience(time, total_seconds=10)
+    waiting.renew()
+    time.now += 1000  # between two rows
+    waiting.wait(busy())
+    assert time.slept == [0.25]
 
 
 # --- Retry-After
@@ -291,8 +295,10 @@ def test_a_source_that_fails_while_it_is_sent(
     assert connection.answer("GET", "x").json == {"ok": True}  # on a connection of its own
 
 
-def test_nobody_listens_at_first(server: ScriptedServer) -> None:
+@pytest.mark.parametrize("read_once", [False, True])
+def test_nobody_listens_at_first(read_once: bool) -> None:
     """A refused connection is tried again, for a write too."""
+    body: bytes | Iterator[bytes] = iter([b"{}"]) if read_once else b"{}"
     waited: list[float] = []
 
     def chance() -> float:
@@ -304,8 +310,9 @@ def test_nobody_listens_at_first(server: ScriptedServer) -> None:
         "http://127.0.0.1:1", user=None, password=None, options=Options(retries=retries)
     )
     with pytest.raises(Unavailable) as refusal:
-        connection.answer("POST", "x", body=b"{}")
+        connection.answer("POST", "x", body=body)
     connection.close()
+    assert list(body)  # nothing of it was read
     assert refusal.value.reason == "connection refused"
     assert "may not have" not in refusal.value.hint
     # An address that was never heard of may be wrong: whoever typed it waits for the answer.
@@ -362,6 +369,69 @@ def test_too_long_a_wait_is_told_at_once(server: ScriptedServer, connection: Con
         connection.answer("GET", "x")
     assert refusal.value.retry_after_seconds == 3600
     assert "wait for 3600 seconds" in refusal.value.hint
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("asked_for", ["1", "3600"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_everybody_holds_back_when_the_server_asks_one(
+    server: ScriptedServer, method: str, asked_for: str
+) -> None:
+    """Also when that one gives up, because it is too long or a write; but nobody for ever."""
+    time = Time()
+    shared = Throttle(clock=time.clock)
+    retries = replace(QUICK, attempts=1, longest_retry_after_seconds=10)
+    options = Options(retries=retries, throttle=shared)
+    connection = Connection.open(server.url, user=None, password=None, options=options)
+    server.tell(Told(503, {"error": "e", "reason": "r"}, {"Retry-After": asked_for}))
+    with closing(connection), pytest.raises(Unavailable):
+        connection.answer(method, "x", body=b"{}")
+    shared.wait(time.sleep)
+    assert time.now == 1000 + min(int(asked_for), 10)
+
+
+FAILING: dict[str, Callable[[CouchReplica], object]] = {
+    "changes": lambda replica: list(replica.change_pages(ChangesQuery())),
+    "bulk_get": lambda replica: list(replica.bulk_get([("a", "1-a")])),
+}
+
+
+@pytest.mark.parametrize("reading", FAILING)
+@pytest.mark.parametrize("busy", [1, 2])
+def test_asking_and_reading_share_their_attempts(
+    server: ScriptedServer, reading: str, busy: int
+) -> None:
+    """A server that is busy, and then does not end what it began to answer, over and over."""
+    cut = Told(200, b'{"results":[                         ', cut=15)
+    answers = itertools.cycle([*[BUSY] * busy, cut])
+    server.script = lambda asked: Told(200, {}) if asked.path == "/" else next(answers)
+    url = f"{server.url}/notes"
+    connection = Connection.open_database(
+        url, user=None, password=None, options=Options(retries=QUICK)
+    )
+    with closing(CouchReplica(connection)) as replica, pytest.raises(ReplicaError) as given_up:
+        FAILING[reading](replica)
+    assert given_up.value.transient
+    assert len([asked for asked in server.asked if asked.path != "/"]) == QUICK.attempts
+
+
+def test_what_the_server_says_of_itself_is_asked_again(
+    server: ScriptedServer, connection: Connection
+) -> None:
+    """That a server was busy says nothing of what it is."""
+    server.tell(BUSY)
+    with pytest.raises(Unavailable):
+        connection.database("notes").greeting()
+    server.tell(Told(200, {"couchdb": "Welcome"}))
+    assert connection.greeting() == {"couchdb": "Welcome"}
+    server.tell(BUSY)
+    assert connection.database("notes").greeting() == {"couchdb": "Welcome"}
+
+
+def test_a_server_may_say_nothing_of_itself(server: ScriptedServer, connection: Connection) -> None:
+    server.tell(Told(403, {"error": "forbidden", "reason": "r"}), Told(200, {"late": True}))
+    assert connection.greeting() == {}
+    assert connection.greeting() == {}
     assert len(server.asked) == 1
 
 

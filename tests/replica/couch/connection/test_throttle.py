@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from itertools import pairwise
 
 from hypothesis import given
@@ -65,3 +67,36 @@ def test_who_waits_already_is_held_too() -> None:
 
     throttle.wait(sleep)
     assert time.now == 10
+
+
+def test_after_a_pause_requests_are_spread_too() -> None:
+    throttle = Throttle(50)
+    begun: list[float] = []
+
+    def wait() -> None:
+        throttle.wait(time.sleep)
+        begun.append(time.monotonic())
+
+    threads = [threading.Thread(target=wait) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.05)
+    held_until = time.monotonic() + 0.3
+    before = len(begun)
+    throttle.hold(0.3)
+    for thread in threads:
+        thread.join()
+    after = sorted(begun)[before:]
+    assert len(after) > 2
+    for number, moment in enumerate(after):
+        assert moment >= held_until + number / 50 - 0.01
+    assert after[-1] < held_until + 1  # and nobody is forgotten
+
+
+def test_no_pause_is_no_pause() -> None:
+    time = Time()
+    throttle = Throttle(1, clock=time.clock)
+    for _ in range(3):
+        throttle.wait(time.sleep)
+        throttle.hold(0)
+    assert time.now == 2

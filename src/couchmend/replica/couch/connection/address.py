@@ -55,6 +55,11 @@ class Address:
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
 
+    @property
+    def origin(self) -> Address:
+        """The host and port alone."""
+        return Address(self.scheme, self.host, self.port, "")
+
     def covers(self, other: Address) -> bool:
         """Whether `other` is this place, or beneath it."""
         return (self.scheme, self.host, self.port) == (

@@ -8,6 +8,7 @@ are in no `repr` and no error.
 from __future__ import annotations
 
 import base64
+import copy
 import re
 import threading
 import time
@@ -16,27 +17,35 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
-from couchmend.errors import Unauthorized, UsageError
+from couchmend.errors import ReplicaError, Unauthorized, UsageError
+from couchmend.replica.couch.connection.failures import Closed
 
 SignIn = Callable[[bytes], Mapping[str, str]]
 """Posts a form to `_session` and gives the answer's headers; raises `ReplicaError`."""
 
+Check = Callable[[], None]
+
 _COOKIE = re.compile(r"\bAuthSession=([^;,\s]+)")
+_LOOK_SECONDS = 0.2
 _LIFETIME = re.compile(r"\bmax-age\s*=\s*(\d+)", re.IGNORECASE)
 
 
 class Authentication(ABC):
     """What is sent to show who asks."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *parts: object) -> None:
         self.source = source
+        self.identity = (type(self), source, *parts)
+        """By which two are the same.  There are secrets in it."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.source!r})"
 
     @abstractmethod
-    def headers(self, sign_in: SignIn) -> Mapping[str, str]:
-        """The headers of a request; may sign in first.
+    def headers(self, sign_in: SignIn, check: Check = lambda: None) -> Mapping[str, str]:
+        """The headers of a request; may sign in first, or wait for another who does.
+
+        check: raises when nobody wants them any more.
 
         Raises:
             ReplicaError: signing in failed.
@@ -52,12 +61,12 @@ class Authentication(ABC):
 
 
 class Nobody(Authentication):
-    """No credentials at all."""
+    """No credentials at all.  `source`: of those that somebody is about to sign in with."""
 
-    def __init__(self) -> None:
-        super().__init__("")
+    def __init__(self, source: str = "") -> None:
+        super().__init__(source)
 
-    def headers(self, sign_in: SignIn) -> Mapping[str, str]:
+    def headers(self, sign_in: SignIn, check: Check = lambda: None) -> Mapping[str, str]:
         return {}
 
 
@@ -65,21 +74,30 @@ class Basic(Authentication):
     """Name and password with every request."""
 
     def __init__(self, user: str, password: str, source: str) -> None:
-        super().__init__(source)
+        super().__init__(source, user, password)
         pair = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._headers = {"authorization": f"Basic {pair}"}
 
-    def headers(self, sign_in: SignIn) -> Mapping[str, str]:
+    def headers(self, sign_in: SignIn, check: Check = lambda: None) -> Mapping[str, str]:
         return self._headers
+
+
+class _Renewal:
+    """A sign-in on its way, and what came of it."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.problem: ReplicaError | None = None
 
 
 class CookieSession(Authentication):
     """Name and password once, then the session's cookie
     (https://docs.couchdb.org/en/stable/api/server/authn.html#cookie-authentication).
 
-    A session is renewed shortly before it ends and when the server refuses it, by one thread
-    at a time.  A name and password that were refused are not tried again before
-    `pause_seconds` are over, so that no account is locked out.
+    A session is renewed shortly before it ends and when the server refuses it, by one thread:
+    the others that need it wait for that one, and fail with it.  A name and password that were
+    refused are not tried again before `pause_seconds` are over, so that no account is locked
+    out.
     """
 
     def __init__(
@@ -91,60 +109,84 @@ class CookieSession(Authentication):
         clock: Callable[[], float] = time.monotonic,
         pause_seconds: float = 60.0,
     ) -> None:
-        super().__init__(source)
+        super().__init__(source, user, password)
         self._form = urlencode({"name": user, "password": password}).encode()
         self._clock = clock
         self._pause = pause_seconds
         self._lock = threading.Lock()
         self._cookie: str | None = None
         self._good_until: float | None = None
+        self._renewal: _Renewal | None = None
         self._refusal: tuple[Unauthorized, float] | None = None
 
-    def headers(self, sign_in: SignIn) -> Mapping[str, str]:
-        with self._lock:
-            ended = self._good_until is not None and self._clock() >= self._good_until
-            if self._cookie is None or ended:
-                self._renew(sign_in)
-            return {"cookie": f"AuthSession={self._cookie}"}
+    def headers(self, sign_in: SignIn, check: Check = lambda: None) -> Mapping[str, str]:
+        while True:
+            with self._lock:
+                if self._cookie is not None and not self._has_ended():
+                    return self._shown()
+                self._refuse_again()
+                others = self._renewal
+                if others is None:
+                    mine = self._renewal = _Renewal()
+            if others is None:
+                return self._renew(mine, sign_in)
+            while not others.over.wait(_LOOK_SECONDS):
+                check()
+            if others.problem is not None:
+                raise copy.copy(others.problem) from others.problem
 
-    def _renew(self, sign_in: SignIn) -> None:
+    def _renew(self, renewal: _Renewal, sign_in: SignIn) -> Mapping[str, str]:
+        """Sign in, for all who wait for `renewal`; without the lock, since it may take long."""
+        try:
+            headers = sign_in(self._form)
+            with self._lock:
+                self._cookie = None
+                if not self._take(headers):
+                    raise Unauthorized(
+                        "the server gave no session",
+                        target="_session",
+                        hint="use basic authentication for this server",
+                    )
+                return self._shown()
+        except Closed:
+            raise  # of this connection alone: the others go on
+        except ReplicaError as problem:
+            renewal.problem = problem
+            if isinstance(problem, Unauthorized):
+                with self._lock:
+                    self._refusal = (problem, self._clock() + self._pause)
+            raise
+        finally:
+            with self._lock:
+                self._renewal = None
+            renewal.over.set()
+
+    def _shown(self) -> Mapping[str, str]:
+        return {"cookie": f"AuthSession={self._cookie}"}
+
+    def _has_ended(self) -> bool:
+        return self._good_until is not None and self._clock() >= self._good_until
+
+    def _refuse_again(self) -> None:
         if self._refusal is not None:
             refusal, until = self._refusal
             if self._clock() < until:
-                raise Unauthorized(
-                    refusal.reason,
-                    error=refusal.error,
-                    operation=refusal.operation,
-                    target=refusal.target,
-                    hint=refusal.hint,
-                ) from refusal
-        self._cookie = None
-        try:
-            headers = sign_in(self._form)
-        except Unauthorized as problem:
-            self._refusal = (problem, self._clock() + self._pause)
-            raise
-        self._refusal = None
-        self._take(headers)
-        if self._cookie is None:
-            raise Unauthorized(
-                "the server gave no session",
-                target="_session",
-                hint="use basic authentication for this server",
-            )
+                raise copy.copy(refusal) from refusal
 
     def heard(self, headers: Mapping[str, str]) -> None:
         if "set-cookie" in headers:
             with self._lock:
                 self._take(headers)
 
-    def _take(self, headers: Mapping[str, str]) -> None:
+    def _take(self, headers: Mapping[str, str]) -> bool:
+        """Whether there was a session in these headers; it is ours then."""
         told = headers.get("set-cookie", "")
         if found := _COOKIE.search(told):
             lifetime = _LIFETIME.search(told, found.end())
             self._cookie = found[1]
             # The last tenth is left unused: a request takes its time.
             self._good_until = self._clock() + int(lifetime[1]) * 0.9 if lifetime else None
+        return found is not None
 
     def refused(self, sent: Mapping[str, str]) -> bool:
         with self._lock:
@@ -162,13 +204,13 @@ class Bearer(Authentication):
     """
 
     def __init__(self, file: Path, source: str) -> None:
-        super().__init__(source)
+        super().__init__(source, file)
         self._file = file
         self._lock = threading.Lock()
         self._state: tuple[int, int, int] | None = None
         self._headers: Mapping[str, str] = {}
 
-    def headers(self, sign_in: SignIn) -> Mapping[str, str]:
+    def headers(self, sign_in: SignIn, check: Check = lambda: None) -> Mapping[str, str]:
         with self._lock:
             self._read()
             return self._headers

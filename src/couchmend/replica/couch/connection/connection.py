@@ -36,12 +36,13 @@ _FIRST_ATTEMPTS = 2
 @dataclass(frozen=True, slots=True)
 class _Failed:
     """A request without a good answer.  `untouched` tells that it was certainly not begun,
-    `refused` that the server said no; else nobody knows what was done.  `refused_as` are the
-    headers that the server answered 401 to."""
+    `refused` that the server said no; else nobody knows what was done.  `unsent` tells that no
+    byte of it was sent.  `refused_as` are the headers that the server answered 401 to."""
 
     error: ReplicaError
     untouched: bool = False
     refused: bool = False
+    unsent: bool = False
     refused_as: Mapping[str, str] | None = field(default=None, repr=False)
 
 
@@ -151,19 +152,21 @@ class Connection:
         read_timeout_seconds: float | None = None,
         accept: str = "*/*",
         gzip: bool = False,
+        patience: Patience | None = None,
     ) -> Stream:
         """Ask for something large or endless; as `answer` does, up to where the body begins.
 
-        The body's own failures are for the reader: see `patience`.
+        The body's own failures are for the reader.
+        patience: of a reader who asks again after them, so that both share their attempts.
         """
         headers = {"accept": accept, "accept-encoding": "gzip" if gzip else "identity"}
         request = self._request(method, path, params, body, content_type, repeatable, headers)
         request = replace(request, silence_seconds=read_timeout_seconds)
-        return self._carry_out(request, lambda stream: stream)
+        return self._carry_out(request, lambda stream: stream, patience=patience)
 
     def patience(self) -> Patience:
         """The attempts of somebody who goes on by himself with what broke off."""
-        return Patience(self._options.retries, self._throttle, self._sleep)
+        return Patience(self._options.retries, self._sleep)
 
     def greeting(self) -> Doc:
         """What the server says of itself (`GET /`), asked once; nothing if it does not tell."""
@@ -200,12 +203,20 @@ class Connection:
             is_upload=not isinstance(body, bytes) or content_type != _JSON_TYPE,
         )
 
-    def _carry_out(self, request: Request, receive: Callable[[Stream], T]) -> T:
+    def _carry_out(
+        self,
+        request: Request,
+        receive: Callable[[Stream], T],
+        *,
+        patience: Patience | None = None,
+        authentication: Authentication | None = None,
+    ) -> T:
         """Every request passes here: again and again, as long as that is safe and helps."""
-        patience = self.patience()
+        patience = patience or self.patience()
+        who = authentication or self._authentication
         signed_in_anew = False
         while True:
-            outcome = self._once(request)
+            outcome = self._once(request, who)
             if isinstance(outcome, Stream):
                 try:
                     return receive(outcome)
@@ -214,24 +225,26 @@ class Connection:
             if not (outcome.untouched or outcome.refused or request.repeatable):
                 failures.add_unknown_outcome(outcome.error)
                 raise outcome.error
-            if not request.can_be_sent_again:
+            if not (outcome.unsent or request.can_be_sent_again):
                 raise outcome.error
             if outcome.refused_as is not None and not signed_in_anew:
                 signed_in_anew = True
-                if self._authentication.refused(outcome.refused_as):
+                if who.refused(outcome.refused_as):
                     continue
             patience.wait(outcome.error, None if self._server._answered else _FIRST_ATTEMPTS)
 
-    def _once(self, request: Request) -> Stream | _Failed:
+    def _once(self, request: Request, who: Authentication) -> Stream | _Failed:
         """Send it once, as soon as it is its turn."""
+        credentials = who.headers(self._sign_in, self._check)
         self._throttle.wait(self._sleep)
-        credentials = self._authentication.headers(self._sign_in)
-        outcome = self._send(request, credentials)
+        outcome = self._send(request, credentials, who.source)
         if isinstance(outcome, Stream):
-            self._authentication.heard(outcome.headers)
+            who.heard(outcome.headers)
         return outcome
 
-    def _send(self, request: Request, credentials: Mapping[str, str]) -> Stream | _Failed:
+    def _send(
+        self, request: Request, credentials: Mapping[str, str], source: str
+    ) -> Stream | _Failed:
         about = {"operation": request.method, "target": request.target}
         if self._lifetime.ended:
             raise failures.closed(**about)
@@ -251,7 +264,8 @@ class Connection:
             elif self._address.scheme == "https" and not exchange.heard and failures.ended(problem):
                 tls.explain_end(error, self._options)
             error.__cause__ = problem
-            return _Failed(error, failures.untouched(problem))
+            unsent = failures.untouched(problem)
+            return _Failed(error, untouched=unsent, unsent=unsent)
         self._server._answered = True
         uncertain = not request.repeatable
         stream = Stream(response, request.method, request.target, uncertain=uncertain)
@@ -266,9 +280,13 @@ class Connection:
             response.headers,
             told,
             database=self.database_name,
-            credentials=self._authentication.source,
+            credentials=source,
             **about,
         )
+        if refusal.retry_after_seconds is not None:
+            # No longer than we would wait ourselves: the server's clock may be wrong.
+            longest = self._options.retries.longest_retry_after_seconds
+            self._throttle.hold(min(refusal.retry_after_seconds, longest))
         not_let_in = isinstance(refusal, Unauthorized)
         return _Failed(
             refusal,
@@ -298,17 +316,15 @@ class Connection:
             repeatable=True,
             total_seconds=self._options.answer_timeout_seconds,
         )
-        patience = self.patience()
-        while True:
-            outcome = self._send(request, {})
-            if isinstance(outcome, Stream):
-                headers = outcome.headers
-                outcome.whole()
-                return headers
-            patience.wait(outcome.error)
+        nobody = Nobody(self._authentication.source)
+        answer = self._carry_out(request, Stream.whole_answer, authentication=nobody)
+        return answer.headers
 
     def _sleep(self, seconds: float) -> None:
         self._lifetime.sleep(seconds)
+        self._check()
+
+    def _check(self) -> None:
         if self._lifetime.ended:
             raise failures.closed(operation="", target=self.url)
 

@@ -44,6 +44,10 @@ _OF_CREDENTIALS = re.compile(
 )
 
 
+class Closed(Unavailable):
+    """Somebody used what was closed: that says nothing about the server."""
+
+
 class NoHandshake(urllib3.exceptions.ConnectTimeoutError):
     """A server that takes the connection and does not answer in TLS."""
 
@@ -160,9 +164,9 @@ def broken_off(how: str, *, operation: str, target: str) -> Unavailable:
     )
 
 
-def closed(*, operation: str, target: str) -> Unavailable:
+def closed(*, operation: str, target: str) -> Closed:
     """The error for using what was closed."""
-    return Unavailable("the replica is closed", operation=operation, target=target)
+    return Closed("the replica is closed", operation=operation, target=target)
 
 
 def untouched(problem: HTTPError) -> bool:
@@ -213,7 +217,8 @@ def unreachable(problem: HTTPError | ValueError, *, operation: str, target: str)
             message, hint = "the host does not answer", "check host, port and firewalls"
         case _ if (overdue := _overdue(problem)) is not None:
             message = str(overdue)
-            hint = "something on the way lets bytes through one by one, or the limit is too short"
+            hint = "the server is busy, something on the way lets bytes through one by one, or the"
+            hint += " limit is too short"
             if not overdue.drips:
                 hint = "the server is busy, or something on the way swallowed the request"
         case exceptions.SSLError() if (refused := of_tls(problem)) is not None:

@@ -16,7 +16,6 @@ from email.utils import parsedate_to_datetime
 from typing import NoReturn
 
 from couchmend.errors import ReplicaError
-from couchmend.replica.couch.connection.throttle import Throttle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,8 @@ class Retries:
     first_pause_seconds, longest_pause_seconds: a pause is anything up to the first, doubled
         after every attempt, but never longer than the longest.
     longest_retry_after_seconds: a server that asks for more patience than this gets none:
-        the error that says so is raised at once.
+        the error that says so is raised at once, and the others who share the server's
+        throttle wait so long before they ask it again.
     total_seconds: after so long no further attempt begins.
     clock: seconds that only grow.
     random: a number from 0 up to 1.
@@ -48,19 +48,16 @@ class Patience:
     `sleep` waits, and raises when whoever waits was closed meanwhile.
     """
 
-    def __init__(
-        self, retries: Retries, throttle: Throttle, sleep: Callable[[float], None]
-    ) -> None:
+    def __init__(self, retries: Retries, sleep: Callable[[float], None]) -> None:
         self._retries = retries
-        self._throttle = throttle
         self._sleep = sleep
-        self._began = retries.clock()
+        self._began: float | None = retries.clock()
         self._failed = 0
 
     def renew(self) -> None:
         """There was progress: all attempts are available again."""
         self._failed = 0
-        self._began = self._retries.clock()
+        self._began = None  # with the next failure: whoever reads may take his time
 
     def wait(self, problem: ReplicaError, most_attempts: int | None = None) -> None:
         """Wait as long as `problem` makes advisable; with fewer attempts than usual if told so.
@@ -72,12 +69,12 @@ class Patience:
         if not problem.transient:
             raise problem
         pause = self._pause(problem, min(self._retries.attempts, most_attempts or math.inf))
-        if problem.retry_after_seconds is not None:
-            self._throttle.hold(problem.retry_after_seconds)
         self._sleep(pause)
 
     def _pause(self, problem: ReplicaError, most_attempts: float) -> float:
         retries = self._retries
+        now = retries.clock()
+        self._began = now if self._began is None else self._began
         asked = problem.retry_after_seconds
         if asked is not None and asked > retries.longest_retry_after_seconds:
             _give_up(problem, f"the server asks to wait for {asked:.0f} seconds; try again then")
@@ -87,7 +84,7 @@ class Patience:
         pause = min(doubled, retries.longest_pause_seconds) * retries.random()
         if asked is not None:
             pause += asked  # the jitter spreads those who were asked the same
-        if retries.clock() - self._began + pause > retries.total_seconds:
+        if now - self._began + pause > retries.total_seconds:
             _give_up(problem, f"tried {self._failed} times" if self._failed > 1 else "")
         return pause
 

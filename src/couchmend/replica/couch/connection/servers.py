@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from couchmend.replica.couch.connection import tls
 from couchmend.replica.couch.connection.address import Address
+from couchmend.replica.couch.connection.authentication import Authentication
 from couchmend.replica.couch.connection.credentials import authentication
 from couchmend.replica.couch.connection.options import Options
+from couchmend.replica.couch.connection.retries import Retries
 from couchmend.replica.couch.connection.throttle import Throttle
 from couchmend.settings import Server
 
@@ -17,7 +19,8 @@ from couchmend.settings import Server
 class Servers:
     """The `[[servers]]` of the settings.
 
-    All databases that are opened with one such object share the throttle of their server.
+    All databases that are opened with one such object share the limits of their server and,
+    when they are opened as the same user, the session there.
     environment: the variables that credentials may come from; the process's own when None.
     """
 
@@ -28,6 +31,7 @@ class Servers:
         self._environment = os.environ if environment is None else environment
         self._lock = threading.Lock()
         self._throttles: dict[str, Throttle] = {}
+        self._authentications: dict[tuple[str, tuple[object, ...]], Authentication] = {}
 
     def options(self, url: str) -> Options:
         """How to talk to the server of `url`: as the entry says whose address is the longest
@@ -39,7 +43,10 @@ class Servers:
         address = Address.parse(url)
         fitting = [(place, entry) for place, entry in self._entries if place.covers(address)]
         if not fitting:
-            return Options(authentication=authentication(address, None, self._environment))
+            return Options(
+                authentication=self._authentication(address, address.origin, None),
+                throttle=self._throttle(address.origin, None),
+            )
         place, entry = max(fitting, key=lambda pair: len(pair[0].path))
         own_tls = entry.ca_file or entry.client_certificate
         return Options(
@@ -53,10 +60,25 @@ class Servers:
                 else None
             ),
             shows_certificate=entry.client_certificate is not None,
-            authentication=authentication(address, entry, self._environment),
-            throttle=self._throttle(place.url, entry),
+            authentication=self._authentication(address, place, entry),
+            throttle=self._throttle(place, entry),
+            retries=Retries(
+                attempts=entry.attempts,
+                total_seconds=entry.retry_seconds,
+                longest_retry_after_seconds=entry.longest_wait_seconds,
+            ),
         )
 
-    def _throttle(self, url: str, entry: Server) -> Throttle:
+    def _throttle(self, place: Address, entry: Server | None) -> Throttle:
+        """One for each server: a pause that it asks for is for all who talk to it."""
+        limit = None if entry is None else entry.max_requests_per_second
         with self._lock:
-            return self._throttles.setdefault(url, Throttle(entry.max_requests_per_second))
+            return self._throttles.setdefault(place.url, Throttle(limit))
+
+    def _authentication(
+        self, address: Address, place: Address, entry: Server | None
+    ) -> Authentication:
+        """One for each who signs in there: one session, and one try of a wrong password."""
+        found = authentication(address, entry, self._environment)
+        with self._lock:
+            return self._authentications.setdefault((place.url, found.identity), found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -22,22 +23,30 @@ class Throttle:
         self._distance = 1 / max_requests_per_second if max_requests_per_second else 0.0
         self._clock = clock
         self._lock = threading.Lock()
-        self._next = 0.0
-        self._held_until = 0.0
+        self._next = self._latest = -math.inf
+        self._held_until = -math.inf
+        self._holds = 0
 
     def hold(self, seconds: float) -> None:
         """Let nobody begin a request for so long: the server asked for it."""
         with self._lock:
-            self._held_until = max(self._held_until, self._clock() + seconds)
+            until = self._clock() + seconds
+            if seconds > 0 and until > self._held_until:
+                # Whoever waits for his turn takes a new one, or all would begin together.
+                self._holds += 1
+                self._held_until = until
+                self._next = max(until, self._latest + self._distance)
 
     def wait(self, sleep: Callable[[float], None]) -> None:
         """Wait for one's turn.  Whatever `sleep` raises goes to the caller."""
-        with self._lock:
-            turn = max(self._next, self._held_until, self._clock())
-            self._next = turn + self._distance
+        turn, taken_at = 0.0, -1
         while True:
             with self._lock:
-                delay = max(turn, self._held_until) - self._clock()
-            if delay <= 0:
-                return
-            sleep(delay)
+                now = self._clock()
+                if taken_at != self._holds:
+                    turn, taken_at = max(self._next, self._held_until, now), self._holds
+                    self._next = turn + self._distance
+                if turn <= now:
+                    self._latest = max(self._latest, turn)
+                    return
+            sleep(turn - now)

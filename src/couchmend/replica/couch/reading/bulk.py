@@ -72,6 +72,7 @@ def _batch(
             repeatable=True,
             accept="application/json",
             gzip=True,
+            patience=patience,
         )
         try:
             with stream:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from couchmend.core.document import dumps
 from couchmend.errors import ReplicaError, Unavailable
 from couchmend.replica.base import ChangeRow, ChangesPage, ChangesQuery, Heartbeat, Rows
-from couchmend.replica.couch.connection import Connection, Stream
+from couchmend.replica.couch.connection import Connection, Patience, Stream
 from couchmend.replica.couch.reading.change_rows import (
     end_of,
     hold_asked_for,
@@ -93,7 +93,7 @@ class _Feed:
         """All rows, some at a time, over as many answers as it takes."""
         patience = self._connection.patience()
         while True:
-            stream = self._ask()
+            stream = self._ask(patience)
             try:
                 with stream:
                     for some in self._read(stream):
@@ -107,7 +107,7 @@ class _Feed:
             if self._came and self._came == self._query.limit:
                 return  # only the end was lost
 
-    def _ask(self) -> Stream:
+    def _ask(self, patience: Patience) -> Stream:
         query = self._query
         if self._came:
             left = None if query.limit is None else query.limit - self._came
@@ -121,6 +121,7 @@ class _Feed:
             repeatable=True,
             accept="application/json",
             gzip=True,
+            patience=patience,
         )
 
     def _read(self, stream: Stream) -> Iterator[Sequence[ChangeRow]]:
