@@ -200,7 +200,8 @@ class Connection:
             headers=shown,
             body=body,
             repeatable=method in _READING if repeatable is None else repeatable,
-            is_upload=not isinstance(body, bytes) or content_type != _JSON_TYPE,
+            is_upload=body is not None
+            and (content_type != _JSON_TYPE or not isinstance(body, bytes)),
         )
 
     def _carry_out(

@@ -118,7 +118,7 @@ class _Wire:
         """A request is about to be sent."""
         assert self._under_way.exchange is not None  # by `Transport.request`
         self.exchange = self._under_way.exchange
-        self.exchange.heard = self._heard
+        self.exchange.heard = self._heard and self.sock is not None
 
     def wait_for(self, sock: socket.socket) -> None:
         """Before every wait for bytes.  What http.client reads to the end of the connection
