@@ -12,8 +12,7 @@ import selectors
 import socket
 import ssl
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, Timeout
@@ -68,19 +67,19 @@ class Transport:
         length = getattr(body, "length", None)
         if length is not None:
             headers = {**headers, "content-length": str(length)}
-        with self._under_way.put(exchange):
-            response = self._pool.urlopen(
-                method,
-                path,
-                body=body,
-                headers=headers,
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-                chunked=body is not None and length is None and not isinstance(body, bytes),
-                timeout=Timeout(connect=self._options.connect_timeout_seconds),
-            )
+        self._under_way.exchange = exchange
+        response = self._pool.urlopen(
+            method,
+            path,
+            body=body,
+            headers=headers,
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+            chunked=body is not None and length is None and not isinstance(body, bytes),
+            timeout=Timeout(connect=self._options.connect_timeout_seconds),
+        )
         exchange.head_came()
         return response
 
@@ -90,18 +89,9 @@ class Transport:
 
 
 class _UnderWay(threading.local):
-    """The exchange that this thread is sending: urllib3 has no way to tell its connections."""
+    """The exchange that this thread begins: urllib3 has no way to tell its connections."""
 
     exchange: Exchange | None = None
-
-    @contextmanager
-    def put(self, exchange: Exchange) -> Iterator[None]:
-        """Whatever a body does while it is sent, it may send other requests."""
-        before, self.exchange = self.exchange, exchange
-        try:
-            yield
-        finally:
-            self.exchange = before
 
 
 class _Wire:
@@ -115,7 +105,7 @@ class _Wire:
     """Whether a request was not sent to its end, so that no other can follow it."""
 
     def begin(self) -> None:
-        """A request is about to be sent."""
+        """A request is about to be sent.  While its body is, the thread may begin others."""
         assert self._under_way.exchange is not None  # by `Transport.request`
         self.exchange = self._under_way.exchange
         self.exchange.heard = self._heard and self.sock is not None
