@@ -455,7 +455,8 @@ class Replica(ABC):
         With `new_edits`, each document extends the leaf that its `_rev` names, or is new;
         one row comes back for each, in their order.  Without, each is stored under its own
         `_rev`, with the ancestors that `_revisions` lists, as replication does; only refused
-        rows come back.  `_attachments` may hold `AttachmentData` in `data`.
+        rows come back.  `_attachments` may hold `AttachmentData` in `data`; chunks are held to
+        the `length` that stands beside them.
 
         Raises:
             BadRequest: something that refuses the whole batch, with nothing stored: an

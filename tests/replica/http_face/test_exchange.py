@@ -16,7 +16,7 @@ from couchmend.replica.http_face.exchange import Inflater, Message, Request
 from couchmend.replica.http_face.paging import MAX_ROWS, PageSize
 from couchmend.replica.http_face.related_reader import RelatedReader
 from couchmend.replica.http_face.routes.attachment import stretch
-from couchmend.replica.http_face.uploads import Spool
+from couchmend.replica.spool import Spool
 
 
 def request(path: str = "/", query: str = "", **headers: str) -> Request:

@@ -16,6 +16,7 @@ from couchmend.core.revid import HashedAttachment
 from couchmend.core.revtree import Rev
 from couchmend.errors import BadRequest, DocumentInvalid, NotFound, PreconditionFailed, TooLarge
 from couchmend.replica.base import AttachmentData
+from couchmend.replica.content import WrongLength, plain_length
 from couchmend.replica.embedded.records import StoredAttachment, find_record, find_revision
 
 CHUNK_BYTES = 256 * 1024
@@ -79,7 +80,11 @@ def _take_in(id: str, name: str, entry: JSON, max_bytes: int, resources: ExitSta
             target=id,
             hint="an attachment needs `data`, or `stub: true`",
         )
-    return Given(name, content_type, stage(entry["data"], name, max_bytes, resources), revpos)
+    content = stage(entry["data"], name, max_bytes, resources)
+    said = None if isinstance(entry["data"], str | bytes) else plain_length(entry)
+    if said not in (None, content.length):
+        raise WrongLength(name, said)
+    return Given(name, content_type, content, revpos)
 
 
 def check_name(name: str) -> None:

@@ -7,30 +7,17 @@ https://www.rfc-editor.org/rfc/rfc2387).
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from couchmend.core.document import JSON, Doc, dumps
 from couchmend.replica.base import Include
 from couchmend.replica.embedded import EmbeddedReplica
-
-_ESCAPED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\0": "%00"})
-
-
-def new_boundary() -> str:
-    """A line that no attachment contains."""
-    return secrets.token_hex(16)
+from couchmend.replica.multipart import Part, Related, escaped, new_boundary
 
 
-def safe_content_type(content_type: str) -> str:
-    """A stored content type as a header's value; one that would break the header is hidden."""
-    if content_type.isascii() and content_type.isprintable() and content_type:
-        return content_type
-    return "application/octet-stream"
-
-
-class Related(NamedTuple):
+class Body(NamedTuple):
     """A document with the attachments that follow it, ready to be sent."""
 
     content_type: str
@@ -40,7 +27,7 @@ class Related(NamedTuple):
 
 def related(
     replica: EmbeddedReplica, doc: Doc, since: Iterable[str] | None, include: Include, boundary: str
-) -> Related:
+) -> Body:
     """A document that was read with `revs`, and its attachments newer than `since`.
 
     `_revisions` is shown if `include` has it.  Without attachments that follow, it is plain
@@ -50,22 +37,29 @@ def related(
     doc = _shown(doc, names, include)
     text = dumps(doc)
     if not names:
-        return Related("application/json", len(text), iter((text,)))
-    head = f"--{boundary}\r\nContent-Type: application/json\r\n\r\n".encode() + text
-    heads = [_attachment_head(name, doc["_attachments"][name], boundary) for name in names]
-    end = f"\r\n--{boundary}--".encode()
-    size = sum(int(doc["_attachments"][name]["length"]) for name in names)
-    length = len(head) + sum(map(len, heads)) + size + len(end)
-    kind = f'multipart/related; boundary="{boundary}"'
+        return Body("application/json", len(text), iter((text,)))
+    parts = [_part(replica, doc, name) for name in names]
+    body = Related(text, parts, boundary)
+    return Body(body.content_type, body.length, iter(body))
 
-    def chunks() -> Iterator[bytes]:
-        yield head
-        for name, part in zip(names, heads, strict=True):
-            yield part
-            yield from replica.attachment(doc["_id"], name, rev=doc["_rev"]).chunks
-        yield end
 
-    return Related(kind, length, chunks())
+def _part(replica: EmbeddedReplica, doc: Doc, name: str) -> Part:
+    entry = doc["_attachments"][name]
+    content = _Stored(replica, doc["_id"], name, doc["_rev"])
+    return Part(name, entry["content_type"], int(entry["length"]), content)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """An attachment's content, read when it is its turn."""
+
+    replica: EmbeddedReplica
+    id: str
+    name: str
+    rev: str
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.replica.attachment(self.id, self.name, rev=self.rev).chunks)
 
 
 def _following(doc: Doc, since: Iterable[str] | None) -> list[str]:
@@ -90,15 +84,6 @@ def _shown(doc: Doc, names: Iterable[str], include: Include) -> Doc:
     return shown
 
 
-def _attachment_head(name: str, entry: Doc, boundary: str) -> bytes:
-    return (
-        f"\r\n--{boundary}\r\n"
-        f'Content-Disposition: attachment; filename="{name.translate(_ESCAPED)}"\r\n'
-        f"Content-Type: {safe_content_type(entry['content_type'])}\r\n"
-        f"Content-Length: {entry['length']}\r\n\r\n"
-    ).encode()
-
-
 class MixedWriter:
     """Writes `multipart/mixed`: documents, each with its attachments, and errors."""
 
@@ -115,7 +100,7 @@ class MixedWriter:
         since = since or self._include.get("atts_since")
         part = related(self.replica, doc, since, self._include, self._inner)
         names = (
-            f"X-Doc-Id: {doc['_id'].translate(_ESCAPED)}\r\nX-Rev-Id: {doc['_rev']}\r\n"
+            f"X-Doc-Id: {escaped(doc['_id'])}\r\nX-Rev-Id: {doc['_rev']}\r\n"
             if part.content_type.startswith("multipart/")
             else ""
         )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 
 from python_multipart.exceptions import FormParserError
@@ -15,13 +15,13 @@ from couchmend.errors import BadRequest, TooLarge
 from couchmend.replica.http_face.calls import Call
 from couchmend.replica.http_face.exchange import UnsupportedMedia
 from couchmend.replica.http_face.uploads import (
-    Spool,
     Upload,
     attachment_too_large,
     corrupted,
     digest_text,
     threaded_if,
 )
+from couchmend.replica.spool import Spool, Stretch
 
 MAX_PARTS = 10_000
 MAX_UPLOAD_BYTES = 4 << 30
@@ -67,7 +67,7 @@ def _with_content(name: str, entry: Doc, upload: Upload, max_bytes: int) -> Doc:
     digest = entry.get("digest")
     if type(digest) is str and digest != f"md5-{upload.digest}":
         raise corrupted()
-    content = Upload(upload.spool, upload.start, upload.length, upload.digest, encoding)
+    content = replace(upload, encoding=encoding)
     kept = {key: value for key, value in entry.items() if key in ("content_type", "revpos")}
     return {**kept, "data": content.content(max_bytes)}
 
@@ -149,9 +149,7 @@ class RelatedReader:
             raise BadRequest("the multipart body is cut off")
         uploads = [
             Upload(
-                self.spool,
-                part.start,
-                part.length,
+                Stretch(self.spool, part.start, part.length),
                 digest_text(part.digest),
                 part.headers.get(b"content-encoding", b"identity").decode("latin-1"),
             )

@@ -5,68 +5,35 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from couchmend.errors import BadRequest, TooLarge
 from couchmend.replica.http_face.calls import Call
 from couchmend.replica.http_face.exchange import Inflater, UnsupportedMedia
-
-IN_MEMORY_BYTES = 1 << 20
-CHUNK_BYTES = 256 * 1024
-
-
-class Spool:
-    """Bytes that were written once and are read in any order; gone when it is closed."""
-
-    def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115
-        self.length = 0
-
-    def write(self, data: bytes) -> None:
-        """Add to the end."""
-        self._file.write(data)
-        self.length += len(data)
-
-    def would_touch_disk(self, size: int) -> bool:
-        """Whether writing so many more bytes may wait for a disk."""
-        return self.length + size > IN_MEMORY_BYTES
-
-    def chunks(self, start: int, length: int) -> Iterator[bytes]:
-        """A stretch of it."""
-        while length > 0:
-            self._file.seek(start)
-            data = self._file.read(min(length, CHUNK_BYTES))
-            if not data:
-                return
-            yield data
-            start += len(data)
-            length -= len(data)
-
-    def close(self) -> None:
-        """Give the space back."""
-        self._file.close()
+from couchmend.replica.spool import Spool, Stretch
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
     """One attachment as it came; `digest` is the MD5 of these bytes in base64."""
 
-    spool: Spool
-    start: int
-    length: int
+    sent: Stretch
     digest: str
     encoding: str = "identity"
 
+    @property
+    def length(self) -> int:
+        """How many bytes came."""
+        return self.sent.length
+
     def content(self, max_bytes: int) -> Iterator[bytes]:
         """Its bytes, unpacked; raises like `Inflater`."""
-        chunks = self.spool.chunks(self.start, self.length)
         if self.encoding == "identity":
-            yield from chunks
+            yield from self.sent
             return
         inflate = Inflater(max_bytes)
-        for chunk in chunks:
+        for chunk in self.sent:
             yield from inflate.feed(chunk)
         inflate.finish()
 
@@ -91,7 +58,7 @@ async def take_attachment(call: Call) -> Upload:
             await _keep(call, spool, chunk)
     except TooLarge as problem:
         raise attachment_too_large("/".join(call.args[-1:]), problem) from problem
-    upload = Upload(spool, 0, spool.length, digest_text(digest))
+    upload = Upload(Stretch(spool, 0, spool.length), digest_text(digest))
     declared = request.header(b"content-md5")
     if declared is not None and encoding == "identity" and declared != upload.digest:
         raise corrupted()

@@ -106,13 +106,13 @@ def _read(source: Replica, lacking: Mapping[str, RevsDiff]) -> Iterator[Incoming
     few = {id: diff for id, diff in lacking.items() if len(diff.missing) <= MANY_LEAVES}
     wanted = [(id, rev) for id, diff in few.items() for rev in diff.missing]
     if wanted:
-        for row in source.bulk_get(wanted, latest=True, revs=True):
+        for row in source.bulk_get(wanted, latest=True, revs=True, att_encoding_info=True):
             for outcome in row.outcomes:
                 yield _incoming(outcome, lacking[row.id])
     for id in lacking.keys() - few.keys():
         missing = set(lacking[id].missing)
         try:
-            leaves = source.open_revs(id, revs=True)
+            leaves = source.open_revs(id, revs=True, att_encoding_info=True)
         except DatabaseNotFound:
             raise
         except NotFound as problem:

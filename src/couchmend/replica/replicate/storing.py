@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 
 from couchmend.core.document import JSON, Doc
 from couchmend.core.revtree import Rev
-from couchmend.errors import DatabaseNotFound, NotFound
-from couchmend.replica.base import Found, Missing, Refused, Replica
+from couchmend.errors import DatabaseNotFound, NotFound, Unavailable
+from couchmend.replica.base import Attachment, Found, Missing, Refused, Replica
+from couchmend.replica.content import plain_length
 from couchmend.replica.refusals import bulk_docs_each
 from couchmend.replica.replicate.batches import (
     TRANSIENT_ERRORS,
@@ -16,6 +17,11 @@ from couchmend.replica.replicate.batches import (
     failure_of_row,
 )
 from couchmend.replica.replicate.counting import Progress
+
+_SENT = frozenset({"content_type", "revpos", "length", "encoding", "encoded_length"})
+"""What is said of content that is sent: also what makes its length doubtful."""
+_OF_THE_SOURCE = frozenset({"encoding", "encoded_length"})
+"""What a stub says of how the source keeps content."""
 
 _Held = Mapping[str, Doc]
 """Attachments that the target holds for an ancestor, as their stubs by name."""
@@ -92,13 +98,12 @@ class Store:
         entries: dict[str, JSON] = {}
         for name, stub in stubs.items():
             if _same(stub, held.get(name)):
-                entries[name] = stub
+                entries[name] = {k: v for k, v in stub.items() if k not in _OF_THE_SOURCE}
             else:
+                content = _Content(self._source, doc["_id"], name, doc["_rev"], plain_length(stub))
                 entries[name] = {
-                    "content_type": stub["content_type"],
-                    "revpos": stub["revpos"],
-                    "length": stub["length"],
-                    "data": _Content(self._source, doc["_id"], name, doc["_rev"]),
+                    **{k: v for k, v in stub.items() if k in _SENT},
+                    "data": content,
                 }
         return {**doc, "_attachments": entries}
 
@@ -134,11 +139,16 @@ class _Vanished(Exception):
 
 
 class _Content:
-    """An attachment of the source, read anew whenever somebody iterates."""
+    """An attachment of the source, read anew whenever somebody iterates.
 
-    def __init__(self, source: Replica, id: str, name: str, rev: str) -> None:
+    length: how long it is, where the source knows that.  Other content is not this
+        revision's: it was cut off or exchanged on the way, and is never taken for it.
+    """
+
+    def __init__(self, source: Replica, id: str, name: str, rev: str, length: int | None) -> None:
         self._source = source
         self._id, self._name, self._rev = id, name, rev
+        self._length = length
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -148,7 +158,31 @@ class _Content:
         except NotFound as problem:
             reason = f"attachment {self._name}: {problem.reason}"
             raise _Vanished(self._id, self._rev, reason) from problem
-        return iter(found.chunks)
+        return self._whole(found)
+
+    def _whole(self, found: Attachment) -> Iterator[bytes]:
+        length = found.length if self._length is None else self._length
+        passed = 0
+        try:
+            for chunk in found.chunks:
+                passed += len(chunk)
+                if found.length != length or passed > length:
+                    break
+                yield chunk
+        finally:
+            if isinstance(found.chunks, Generator):
+                found.chunks.close()
+        if found.length != length or passed != length:
+            raise self._cut_off(found.length if found.length != length else passed, length)
+
+    def _cut_off(self, came: int, length: int) -> Unavailable:
+        return Unavailable(
+            f"attachment {self._name} came as {came} bytes, but has {length}",
+            operation="replicate",
+            target=f"{self._id} {self._rev}",
+            hint="it was cut off or exchanged on the way; try again",
+            transient=True,
+        )
 
 
 def _has_older(doc: Doc, generation: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 
@@ -32,6 +32,8 @@ class Stream(AbstractContextManager["Stream"]):
         self._operation = operation
         self._target = target
         self._uncertain = uncertain
+        self.watch: Callable[[bytes], object] | None = None
+        """Is told the body's bytes as they were sent, compressed if they were."""
 
     @property
     def framed(self) -> bool:
@@ -131,6 +133,12 @@ class Stream(AbstractContextManager["Stream"]):
                 raise self.answer(b"").bad(f"nobody asked for the encoding {other!r}")
 
     def _sent(self) -> Iterator[bytes]:
+        for data in self._received():
+            if self.watch is not None:
+                self.watch(data)
+            yield data
+
+    def _received(self) -> Iterator[bytes]:
         try:
             if self._chunked:  # each as it comes, and quicker than `read1`
                 yield from self._response.stream(CHUNK_BYTES, decode_content=False)

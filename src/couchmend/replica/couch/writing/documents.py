@@ -39,7 +39,6 @@ def bulk_docs(
             row = write_alone(
                 connection,
                 draft,
-                resources,
                 new_edits=new_edits,
                 among_others=len(drafts) > 1,
             )

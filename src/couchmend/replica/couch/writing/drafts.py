@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from couchmend.core.document import JSON, body_of, check_id, dumps_checked
+from couchmend.core.document import JSON, Doc, body_of, check_id, dumps_checked
 from couchmend.core.revtree import Rev
-from couchmend.errors import BadRequest
-from couchmend.replica.couch.attachments import taken_in
-from couchmend.replica.couch.writing.multipart import Part, WrongLength
+from couchmend.errors import BadRequest, DocumentInvalid
+from couchmend.replica.content import Keeper, is_given, is_read_once, plain_length
+from couchmend.replica.multipart import Part
+from couchmend.replica.spool import Stretch
+
+DEFAULT_TYPE = "application/octet-stream"
+
+INLINE_BYTES = 1 << 20
+"""As much content of one document goes as base64 within JSON; with more, it follows."""
+
+_KEPT_MEMBERS = frozenset({"content_type", "revpos"})
+"""What an entry says about its content that is not about the form in which it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,40 +66,75 @@ def drafted(
 
     resources: what closes temporary files.
 
+    Content that can be read only once is read here, and never again.
+
     Raises:
-        BadRequest: what no server would take.
+        BadRequest: what no server would take, or content that is not as long as its entry says.
+        ReplicaError: content cannot be read.
     """
+    keeper = Keeper(resources)
     drafts = []
     for place, doc in enumerate(docs):
         if not isinstance(doc, Mapping):
             raise BadRequest("Document must be a JSON object")
         if new_edits and "_id" not in doc:
             doc = {"_id": uuid.uuid4().hex, **doc}
-        draft = _drafted(place, doc, resources)
+        draft = _drafted(place, doc, keeper)
         if draft.parts:
             _check(doc, new_edits=new_edits)
         drafts.append(draft)
     return drafts
 
 
-def _drafted(place: int, doc: Mapping[str, JSON], resources: ExitStack) -> Draft:
+def _drafted(place: int, doc: Mapping[str, JSON], keeper: Keeper) -> Draft:
     entries = doc.get("_attachments")
     if not entries:
         # Each by itself: one that needs the codec's slow way does not slow the others down.
         return Draft(place, doc, dumps_checked(dict(doc)), ())
-    try:
-        shown, parts = taken_in(entries, resources, measure=False)
-    except WrongLength:
-        shown, parts = taken_in(entries, resources, measure=True)
+    shown, parts = _taken_in(entries, keeper)
     return Draft(place, doc, dumps_checked({**doc, "_attachments": shown}), parts)
 
 
-def measured(draft: Draft, resources: ExitStack) -> Draft:
-    """The same, with the true lengths of its attachments, where those that were said are wrong:
-    CouchDB shows the length of what it was sent compressed as it lies there."""
-    shown, parts = taken_in(draft.doc["_attachments"], resources, measure=True)
-    text = dumps_checked({**draft.doc, "_attachments": shown})
-    return Draft(draft.place, draft.doc, text, parts)
+def _taken_in(entries: JSON, keeper: Keeper) -> tuple[Doc, tuple[Part, ...]]:
+    """A document's `_attachments` as JSON, and the content that follows because it is large.
+
+    Text that is base64 already and stubs stay as they are.
+    """
+    if not isinstance(entries, Mapping):
+        raise DocumentInvalid("_attachments must be an object")
+    parts = {name: _part(name, entry, keeper) for name, entry in entries.items() if is_given(entry)}
+    following = sum(part.length for part in parts.values()) > INLINE_BYTES
+    shown: Doc = {}
+    for name, entry in entries.items():
+        part = parts.get(name)
+        if part is None:
+            shown[name] = entry
+            continue
+        kept = {member: value for member, value in entry.items() if member in _KEPT_MEMBERS}
+        shown[name] = {"content_type": part.content_type, **kept}
+        if following:
+            shown[name] |= {"follows": True, "length": part.length}
+        else:
+            shown[name]["data"] = base64.b64encode(b"".join(part.chunks())).decode()
+    return shown, tuple(parts.values()) if following else ()
+
+
+def _part(name: str, entry: Mapping[str, JSON], keeper: Keeper) -> Part:
+    data = entry["data"]
+    content_type = entry.get("content_type", DEFAULT_TYPE)
+    if not isinstance(content_type, str):
+        raise DocumentInvalid(f"content_type of attachment {name!r} must be a string")
+    if isinstance(data, bytes):
+        return Part(name, content_type, len(data), data)
+    if not isinstance(data, Iterable):
+        raise BadRequest(f"Invalid attachment data for {name!r}")
+    length = plain_length(entry)
+    if isinstance(data, Stretch):
+        return Part(name, content_type, data.length, data)
+    if length is None or is_read_once(data):
+        data = keeper.keep(name, data, length)
+        return Part(name, content_type, data.length, data)
+    return Part(name, content_type, length, data)
 
 
 def _check(doc: Mapping[str, JSON], *, new_edits: bool) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-
 from couchmend.core.revtree import Rev
 from couchmend.errors import (
     BadRequest,
@@ -18,21 +16,19 @@ from couchmend.replica.base import Refused, Written
 from couchmend.replica.couch.connection import Connection
 from couchmend.replica.couch.connection.address import document_path
 from couchmend.replica.couch.connection.answers import Answer
-from couchmend.replica.couch.writing.drafts import Draft, measured
-from couchmend.replica.couch.writing.multipart import Related, WrongLength
+from couchmend.replica.couch.writing.drafts import Draft
+from couchmend.replica.multipart import Related
 
 
 def write_alone(
     connection: Connection,
     draft: Draft,
-    resources: ExitStack,
     *,
     new_edits: bool,
     among_others: bool,
 ) -> Written | Refused:
     """Write a document whose attachments follow it.
 
-    resources: what closes temporary files.
     among_others: documents of the same call may be stored already, so that nothing about this
         one may be raised as a refusal of the whole.
 
@@ -40,10 +36,7 @@ def write_alone(
         BadRequest, PreconditionFailed, TooLarge: where a document alone in a bulk write would.
     """
     try:
-        try:
-            answer = _put(connection, draft, new_edits=new_edits)
-        except WrongLength:
-            answer = _put(connection, measured(draft, resources), new_edits=new_edits)
+        answer = _put(connection, draft, new_edits=new_edits)
     except Conflict as problem:
         return _refused(draft, problem)
     except (Forbidden, Unauthorized) as problem:

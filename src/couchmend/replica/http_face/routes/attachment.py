@@ -18,10 +18,10 @@ from couchmend.replica.http_face.exchange import (
     not_modified,
     quoted,
 )
-from couchmend.replica.http_face.multipart import new_boundary, safe_content_type
 from couchmend.replica.http_face.parameters import revision
 from couchmend.replica.http_face.routes.document import check_readable, header_rev
 from couchmend.replica.http_face.uploads import Upload, take_attachment
+from couchmend.replica.multipart import new_boundary, safe_content_type
 
 MAX_RANGES = 9
 _SANDBOX = (b"content-security-policy", b"sandbox")

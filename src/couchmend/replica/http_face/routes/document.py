@@ -27,9 +27,10 @@ from couchmend.replica.http_face.exchange import (
     not_modified,
     quoted,
 )
-from couchmend.replica.http_face.multipart import MixedWriter, new_boundary, related
+from couchmend.replica.http_face.multipart import MixedWriter, related
 from couchmend.replica.http_face.parameters import DocumentOptions, document_options, revision
 from couchmend.replica.http_face.related_reader import RelatedBody, take_related
+from couchmend.replica.multipart import new_boundary
 
 _META = ("_conflicts", "_deleted_conflicts", "_local_seq", "_revs_info")
 """Members that an entity tag does not cover: with one of them there is no tag."""

@@ -1,4 +1,4 @@
-"""A document and its attachments as one streamed body, `multipart/related`
+"""`multipart/related`: a document, and its attachments as they are, not as base64
 (https://docs.couchdb.org/en/stable/api/document/attachments.html#creating-multiple-attachments,
 https://www.rfc-editor.org/rfc/rfc2387).
 
@@ -10,28 +10,39 @@ by the name in `Content-Disposition`.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from couchmend.errors import BadRequest, ReplicaError
+from couchmend.replica.content import WrongLength, only_bytes
 
 _ESCAPED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\0": "%00"})
 _HIDDEN_TYPE = "application/octet-stream"
 
 
-class WrongLength(BadRequest):
-    """An attachment has more or fewer bytes than was said of it."""
+def new_boundary() -> str:
+    """A line that no attachment contains."""
+    return secrets.token_hex(16)
 
-    def __init__(self, name: str, said: int) -> None:
-        super().__init__(f"attachment {name} does not have the {said} bytes that were announced")
+
+def escaped(name: str) -> str:
+    """A name as a part's header may hold it."""
+    return name.translate(_ESCAPED)
+
+
+def fits_a_header(content_type: str) -> bool:
+    """Whether a content type arrives as it is, sent as the value of a header."""
+    plain = content_type.isascii() and content_type.isprintable()
+    return plain and content_type == content_type.strip() != ""
+
+
+def safe_content_type(content_type: str) -> str:
+    """A stored content type as a header's value; one that would break the header is hidden."""
+    return content_type if fits_a_header(content_type) else _HIDDEN_TYPE
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An attachment that follows its document.
-
-    `content` can be read any number of times, and has `length` bytes.
-    """
+    """An attachment that follows its document.  `content` has `length` bytes."""
 
     name: str
     content_type: str
@@ -44,15 +55,14 @@ class Part:
 
         Raises:
             WrongLength: it is not.
-            BadRequest: it is no bytes.
-            ReplicaError: it cannot be read.
+            BadRequest, ReplicaError: as `only_bytes`.
         """
         if isinstance(self.content, bytes):
             yield self.content
             return
         passed = 0
         held = b""
-        for chunk in self._read():
+        for chunk in only_bytes(self.name, self.content):
             passed += len(chunk)
             if passed > self.length:
                 raise WrongLength(self.name, self.length)
@@ -63,27 +73,19 @@ class Part:
             raise WrongLength(self.name, self.length)
         yield held
 
-    def _read(self) -> Iterator[bytes]:
-        try:
-            for chunk in self.content:
-                if not isinstance(chunk, bytes):
-                    raise BadRequest(f"Invalid attachment data for {self.name}")
-                yield chunk
-        except OSError as problem:  # which would pass for trouble with the server
-            raise ReplicaError(f"attachment {self.name} cannot be read: {problem}") from problem
-
 
 class Related:
-    """The body of a request: JSON, then the attachments.  It can be sent any number of times.
+    """The bytes of a document and its attachments.  They can be sent as often as the parts'
+    content can be read.
 
-    What reading a part raises comes out of iterating, before that part's last bytes: no server
+    What reading a part raises comes out of iterating, before that part's last bytes: nobody
     takes it for whole.
     """
 
-    def __init__(self, document: bytes, parts: Sequence[Part]) -> None:
+    def __init__(self, document: bytes, parts: Sequence[Part], boundary: str = "") -> None:
         self._document = document
         self._parts = parts
-        self._boundary = secrets.token_hex(16)
+        self._boundary = boundary or new_boundary()
         self.content_type = f'multipart/related; boundary="{self._boundary}"'
         frame = sum(map(len, self._heads())) + len(self._end)
         self.length = frame + sum(part.length for part in parts)
@@ -102,19 +104,13 @@ class Related:
         start = f"--{self._boundary}\r\nContent-Type: application/json\r\n\r\n"
         yield start.encode() + self._document
         for part in self._parts:
-            fields: Mapping[str, str | int] = {
-                "Content-Disposition": (f'attachment; filename="{part.name.translate(_ESCAPED)}"'),
-                "Content-Type": _safe(part.content_type),
-                "Content-Length": part.length,
-            }
-            lines = "".join(f"\r\n{name}: {value}" for name, value in fields.items())
-            yield f"\r\n--{self._boundary}{lines}\r\n\r\n".encode()
+            yield (
+                f"\r\n--{self._boundary}\r\n"
+                f'Content-Disposition: attachment; filename="{escaped(part.name)}"\r\n'
+                f"Content-Type: {safe_content_type(part.content_type)}\r\n"
+                f"Content-Length: {part.length}\r\n\r\n"
+            ).encode()
 
     @property
     def _end(self) -> bytes:
         return f"\r\n--{self._boundary}--".encode()
-
-
-def _safe(content_type: str) -> str:
-    """One that would break the header is left out there; the document has it anyway."""
-    return content_type if content_type.isascii() and content_type.isprintable() else _HIDDEN_TYPE
