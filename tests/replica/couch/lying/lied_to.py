@@ -26,6 +26,7 @@ from tests.lying import LyingProxy
 UPSTREAMS = ("served", "couchdb") if COUCHDB_URL else ("served",)
 PNG = bytes(range(256)) * 40
 TEXT = b"Every word of it. " * 300
+JSON_TEXT = b'{"all":[' + b'{"of":"it"},' * 400 + b"1]}\n"
 
 IN_TIME_SECONDS = 8.0
 """For one operation; none of the timeouts below lets it wait half as long."""
@@ -138,6 +139,7 @@ def fill(replica: Replica) -> None:
     replica.put({"_id": "_design/d", "views": {}})
     replica.put_attachment("att", "f.png", PNG, "image/png")
     replica.put_attachment("text", "f.txt", TEXT, "text/plain")
+    replica.put_attachment("json", "f.json", JSON_TEXT, "application/json")
     replica.put_local("l", {"v": 1})
     replica.put_local("m", {"v": 2})
     replica.create_index({"index": {"fields": ["n"]}, "ddoc": "by-n", "name": "n", "type": "json"})

@@ -67,6 +67,7 @@ READS: dict[str, Read] = {
     "revs_diff": lambda r: r.revs_diff({"x": ["2-bbbb", "4-ffff"], "y": ["1-aa"], "d1": ["1-zz"]}),
     "attachment": lambda r: _content(r.attachment("att", "f.png")),
     "attachment, text": lambda r: _content(r.attachment("text", "f.txt")),
+    "attachment, JSON": lambda r: _content(r.attachment("json", "f.json")),
     "get_local": lambda r: r.get_local("l"),
     "local_docs": lambda r: r.local_docs(),
     "security": lambda r: r.security(),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from couchmend.core.document import JSON, Doc
-from couchmend.errors import CouchmendError, NotFound
+from couchmend.errors import CouchmendError, NotFound, Unavailable
 from couchmend.replica.base import ChangesQuery, Replica
 from couchmend.replica.couch import Options
 from couchmend.replica.embedded import EmbeddedReplica
@@ -42,10 +42,13 @@ from tests.lying import (
     too_many_requests,
     without,
 )
+from tests.replica.couch.lying.families import FAMILIES, Told
 from tests.replica.couch.lying.lied_to import (
     HASTY,
+    JSON_TEXT,
     PATIENT,
     PNG,
+    TEXT,
     UPSTREAMS,
     Client,
     World,
@@ -55,6 +58,11 @@ from tests.replica.couch.lying.lied_to import (
 )
 from tests.replica.replicate.leaves import leaves_of_all
 
+CONTENTS = (
+    ("text", TEXT, "text/plain"),
+    ("json", JSON_TEXT, "application/json"),
+    ("png", PNG, "image/png"),
+)
 DIRECTIONS = ("from a liar", "to a liar", "between liars")
 SEEDS = range(5)
 LYING_RUNS = 6
@@ -83,6 +91,7 @@ def fill(replica: Replica, chance: random.Random) -> None:
     rev = replica.put_attachment(
         "att", "g.txt", b"text " * 999, "text/plain", rev=_rev(replica, "att")
     )
+    rev = replica.put_attachment("att", "j.json", JSON_TEXT, "application/json", rev=rev)
     replica.put_attachment("att", "h.png", PNG * 30, "image/png", rev=rev)
 
 
@@ -306,6 +315,65 @@ def test_a_lie_that_lasts(there: World, label: str) -> None:
         summary = replicate(both.seen_source, both.seen_target)
         assert summary.progress.refused == []
         assert leaves_of_all(both.target) == leaves_of_all(both.source)
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+@pytest.mark.parametrize("direction", ["from a liar", "between liars"])
+def test_lies_about_attachments(there: World, direction: str, family: str) -> None:
+    """Of compressible types, too: what is stored under a revision is what it had, to the byte."""
+    wrong = []
+    for label, told in FAMILIES[family].items():
+        with sides(there, direction, PATIENT) as both:
+            for id, content, content_type in CONTENTS:
+                both.source.put_attachment(id, "f", content, content_type)
+            match = Match("GET", r"/(text|json|png)/f", nth=told.match.nth)
+            both.clients[0].proxy.lie(*told.lies, on=match)
+            result = outcome(lambda: replicate(both.seen_source, both.seen_target))
+            both.clients[0].proxy.honest()
+            wrong += [f"{label}: {problem}" for problem in _about_attachments(both, told, result)]
+    assert not wrong, "\n".join(wrong)
+
+
+def _about_attachments(both: Sides, told: Told, result: object) -> list[str]:
+    problems = []
+    there, here = leaves_of_all(both.source), leaves_of_all(both.target)
+    if any(here[id] != there[id] for id in here):
+        problems.append("something else is stored")
+    if isinstance(result, CouchmendError):
+        if told.kind == "true":
+            problems.append(f"nothing was wrong: {result}")
+        problems += [f"{result} does not say {part}" for part in unclear(result)]
+    elif here != there:
+        problems.append(f"not all came, but it is said to be done: {result}")
+    both.check_logs()
+    if replicate(both.seen_source, both.seen_target).progress.refused:
+        problems.append("something is refused")
+    if leaves_of_all(both.target) != there:
+        problems.append("something never came")
+    return problems + both.ahead
+
+
+@pytest.mark.parametrize("at", [0, 1, 20, 50])
+@pytest.mark.parametrize("framing", ["close", "chunked", "length"])
+def test_attachments_that_are_cut_off(there: World, framing: Framing, at: int) -> None:
+    with sides(there, "between liars", PATIENT) as both:
+        for id, content, content_type in CONTENTS:
+            both.source.put_attachment(id, "f", content, content_type)
+        proxy = both.clients[0].proxy
+        for id, *_ in CONTENTS:
+            proxy.honest()
+            proxy.lie(Framed(framing), Close(at), on=Match("GET", f"/{id}/f"))
+            result = outcome(lambda: replicate(both.seen_source, both.seen_target))
+            assert isinstance(result, Unavailable), result
+            assert result.transient
+            assert id not in leaves_of_all(both.target)
+            both.check_logs()
+            assert both.ahead == []
+        proxy.honest()
+        proxy.forget()
+        replicate(both.seen_source, both.seen_target)
+        assert leaves_of_all(both.target) == leaves_of_all(both.source)
+        assert len(proxy.requests("GET", r"/f\?rev=")) == len(CONTENTS)  # each is asked for once
 
 
 @pytest.mark.parametrize("path", ["_bulk_get", "/att/", "_revs_diff"])
