@@ -181,6 +181,29 @@ def test_rows_in_any_order_are_put_in_ours(
     assert problem.value.error == "bad_answer"
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
+def test_rows_of_one_document_are_told_apart_by_their_generations(
+    server: ScriptedServer, replica: CouchReplica, order: tuple[int, ...]
+) -> None:
+    docs: list[Doc] = [
+        {"_id": "a", "_rev": "2-b"},
+        {"_id": "a", "_rev": "1-a"},
+        {"_id": "a"},
+        {"_id": "a", "_rev": "4-d"},
+    ]
+    rows: list[Doc] = [
+        {"id": "a", "rev": "3-x"},
+        {"id": "a", "error": "conflict", "reason": "r"},
+        {"id": "a", "rev": "7-of-a-tombstone"},
+        {"id": "a", "rev": "5-y"},
+    ]
+    server.tell(Told(201, [rows[place] for place in order]))
+    told = replica.bulk_docs(docs)
+    assert (told[0], told[3]) == (Written("a", "3-x"), Written("a", "5-y"))
+    kinds = (Refused, Written) if order.index(1) < order.index(2) else (Written, Refused)
+    assert (type(told[1]), type(told[2])) == kinds  # nothing else tells these apart
+
+
 def test_new_documents_are_told_apart_whatever_the_order(
     server: ScriptedServer, replica: CouchReplica
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 from couchmend.core.document import JSON, dumps
@@ -103,23 +103,63 @@ def _edited(answer: Answer, drafts: Sequence[Draft]) -> Rows:
     all_accepted = answer.status == 202 and not any(
         isinstance(row, dict) and row.get("accepted") is True for row in told
     )
-    waiting = _by_id(drafts)
     rows: Rows = {}
-    for row in told:
-        id = answer.text(row, "id")
-        if not waiting[id]:
-            raise answer.bad(f"a row too many for {id}")
-        draft = waiting[id].popleft()
+    for draft, row in _paired(answer, told, drafts):
         match row:
             case {"error": _}:
                 rows[draft.place] = _refusal(answer, row, draft)
             case {"rev": str(rev)}:
-                check_rev(answer, rev)
                 accepted = all_accepted or row.get("accepted") is True
-                rows[draft.place] = Written(id, rev, accepted)
+                rows[draft.place] = Written(draft.id, rev, accepted)
             case _:
-                raise answer.bad(f"neither a revision nor an error for {id}")
+                raise answer.bad(f"neither a revision nor an error for {draft.id}")
     return rows
+
+
+def _paired(
+    answer: Answer, told: Sequence[JSON], drafts: Sequence[Draft]
+) -> Iterator[tuple[Draft, JSON]]:
+    """Each row with the document that it is about."""
+    waiting = _by_id(drafts)
+    rows: dict[str, list[JSON]] = defaultdict(list)
+    for row in told:
+        rows[answer.text(row, "id")].append(row)
+    for id, about in rows.items():
+        if len(about) != len(waiting[id]):
+            raise answer.bad(f"{len(about)} rows for {len(waiting[id])} documents {id}")
+        yield from _told_apart(answer, about, waiting[id])
+
+
+def _told_apart(
+    answer: Answer, rows: Sequence[JSON], drafts: deque[Draft]
+) -> Iterator[tuple[Draft, JSON]]:
+    """Rows of one id, in the order in which its documents were sent; where that cannot be,
+    since one that is stored is a generation after its `_rev`, by their generations first."""
+    generations = [_generation(answer, row) for row in rows]
+    if not all(map(_may_become, drafts, generations)):
+        for row, generation in zip(list(rows), generations, strict=True):
+            draft = next((draft for draft in drafts if draft.generation == generation), None)
+            if generation is not None and draft is not None:
+                drafts.remove(draft)
+                rows = [other for other in rows if other is not row]
+                yield draft, row
+    yield from zip(drafts, rows, strict=True)
+
+
+def _may_become(draft: Draft, generation: int | None) -> bool:
+    """Whether a document may be told to be stored as a revision of this generation, or to be
+    refused (None).  A new one may follow tombstones, of any generation."""
+    return generation is None or draft.rev is None or draft.generation == generation
+
+
+def _generation(answer: Answer, row: JSON) -> int | None:
+    """Of the revision that a row says was stored."""
+    match row:
+        case {"error": _}:
+            return None
+        case {"rev": str(rev)}:
+            return check_rev(answer, rev).generation
+    return None
 
 
 def _refused(answer: Answer, drafts: Sequence[Draft]) -> Rows:

@@ -51,6 +51,16 @@ class Draft:
         return None if rev is None else str(rev)
 
     @property
+    def generation(self) -> int | None:
+        """That of the revision which it becomes; None if its `_rev` is none."""
+        if self.rev is None:
+            return 1
+        try:
+            return Rev.parse(self.rev).generation + 1
+        except BadRequest:
+            return None
+
+    @property
     def size(self) -> int:
         """Bytes to be sent."""
         return len(self.text) + sum(part.length for part in self.parts)

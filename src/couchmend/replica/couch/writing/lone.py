@@ -81,9 +81,9 @@ def _written(answer: Answer, draft: Draft, *, new_edits: bool) -> Written:
     return Written(id, rev, accepted=answer.status == 202)
 
 
-def check_rev(answer: Answer, rev: str) -> None:
+def check_rev(answer: Answer, rev: str) -> Rev:
     """Hold that what the server calls a revision is one."""
     try:
-        Rev.parse(rev)
+        return Rev.parse(rev)
     except BadRequest as problem:
         raise answer.bad(f"{rev!r} is no revision") from problem
