@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from couchmend.core.chain import chain_of
 from couchmend.core.document import Doc
 from couchmend.core.revtree import Rev, RevTree
 from couchmend.errors import NotFound
@@ -48,7 +49,7 @@ def leaves_of(replica: Replica, id: str, include: Include) -> list[Doc]:
 
 def tree_of(docs: Sequence[Doc]) -> RevTree:
     """The revision tree of leaves that were read with their `_revisions`."""
-    return RevTree.of((_chain(doc), bool(doc.get("_deleted"))) for doc in docs)
+    return RevTree.of((list(chain_of(doc)), bool(doc.get("_deleted"))) for doc in docs)
 
 
 def tree_as_json(docs: Sequence[Doc]) -> Doc:
@@ -57,16 +58,11 @@ def tree_as_json(docs: Sequence[Doc]) -> Doc:
         {
             "rev": doc["_rev"],
             "deleted": bool(doc.get("_deleted")),
-            "revisions": [str(rev) for rev in _chain(doc)],
+            "revisions": [str(rev) for rev in chain_of(doc)],
         }
         for doc in docs
     ]
     return {"id": docs[0]["_id"], "winner": docs[0]["_rev"], "leaves": leaves}
-
-
-def _chain(doc: Doc) -> list[Rev]:
-    start, hashes = doc["_revisions"]["start"], doc["_revisions"]["ids"]
-    return [Rev(start - age, hash) for age, hash in enumerate(hashes)]
 
 
 def changes(replica: Replica, query: ChangesQuery, *, follow: bool) -> Iterator[ChangeRow]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from couchmend.core.chain import chain_of
 from couchmend.core.document import JSON, LOCAL, Doc, body_of, check_id, dumps_checked
 from couchmend.core.revtree import Rev, normal_hash
 from couchmend.errors import BadRequest, DocumentInvalid, TooLarge
@@ -78,21 +79,6 @@ def _rev(doc: Mapping[str, JSON]) -> Rev:
 
 
 def _revisions(doc: Mapping[str, JSON]) -> tuple[Rev, ...]:
-    given = doc.get("_revisions")
-    if given is None:
+    if doc.get("_revisions") is None:
         return ()
-    known = type(given) is dict or isinstance(given, Mapping)
-    start = given.get("start") if known else None
-    if type(start) is not int:
-        raise DocumentInvalid("_revisions.start isn't an integer.")
-    ids = given.get("ids")
-    if not isinstance(ids, list):
-        raise DocumentInvalid("_revisions.ids isn't a array.")
-    if start < len(ids):
-        raise DocumentInvalid("_revisions.start is less than the number of _revisions.ids")
-    chain = []
-    for place, digest in enumerate(ids):
-        if type(digest) is not str:
-            raise DocumentInvalid("RevId isn't a string")
-        chain.append(Rev(start - place, normal_hash(digest)))
-    return tuple(chain)
+    return tuple([Rev(rev.generation, normal_hash(rev.hash)) for rev in chain_of(doc)])

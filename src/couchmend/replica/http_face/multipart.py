@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from couchmend.core.chain import chain_of
 from couchmend.core.document import JSON, Doc, dumps
 from couchmend.replica.base import Include
 from couchmend.replica.embedded import EmbeddedReplica
@@ -67,8 +68,7 @@ def _following(doc: Doc, since: Iterable[str] | None) -> list[str]:
     attachments: Mapping[str, Doc] = doc.get("_attachments", {})
     newest = -1
     if since is not None:
-        revisions = doc["_revisions"]
-        chain = {f"{revisions['start'] - i}-{hash}" for i, hash in enumerate(revisions["ids"])}
+        chain = set(map(str, chain_of(doc)))
         newest = max((int(rev.partition("-")[0]) for rev in since if rev in chain), default=-1)
     return [name for name, entry in attachments.items() if entry["revpos"] > newest]
 

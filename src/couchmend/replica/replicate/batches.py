@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from couchmend.core.chain import chain_of
 from couchmend.core.document import Doc, dumps
 from couchmend.errors import DatabaseNotFound, NotFound, ReplicaError, Unavailable
 from couchmend.replica.base import ChangesQuery, Found, Missing, Replica, RevsDiff, Rows
@@ -119,7 +120,9 @@ def _read(source: Replica, lacking: Mapping[str, RevsDiff]) -> Iterator[Incoming
             yield Missing(id, None, problem.error, problem.reason)
             continue
         for outcome in leaves:
-            if isinstance(outcome, Missing) or not missing.isdisjoint(chain_of(outcome.doc)):
+            if isinstance(outcome, Missing) or not missing.isdisjoint(
+                map(str, chain_of(outcome.doc))
+            ):
                 yield _incoming(outcome, lacking[id])
 
 
@@ -140,9 +143,3 @@ def failure_of_row(id: str, error: str, reason: str) -> ReplicaError:
     transient = error in TRANSIENT_ERRORS
     kind = Unavailable if transient else ReplicaError
     return kind(reason, error=error, operation="replicate", target=id, transient=transient)
-
-
-def chain_of(doc: Doc) -> Iterator[str]:
-    """The revisions that a document's `_revisions` name, newest first."""
-    start = doc["_revisions"]["start"]
-    return (f"{start - age}-{hash}" for age, hash in enumerate(doc["_revisions"]["ids"]))

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 
+from couchmend.core.chain import chain_of
 from couchmend.core.document import JSON, Doc
 from couchmend.core.revtree import Rev
 from couchmend.errors import DatabaseNotFound, NotFound, Unavailable
 from couchmend.replica.base import Attachment, Found, Missing, Refused, Replica
 from couchmend.replica.content import plain_length
 from couchmend.replica.refusals import bulk_docs_each
-from couchmend.replica.replicate.batches import (
-    TRANSIENT_ERRORS,
-    Incoming,
-    chain_of,
-    failure_of_row,
-)
+from couchmend.replica.replicate.batches import TRANSIENT_ERRORS, Incoming, failure_of_row
 from couchmend.replica.replicate.counting import Progress
 
 _SENT = frozenset({"content_type", "revpos", "length", "encoding", "encoded_length"})
@@ -115,7 +111,8 @@ class Store:
         ancestors = {}
         for one in incoming:
             if one.possible_ancestors and one.doc.get("_attachments"):
-                ancestor = next(filter(one.possible_ancestors.__contains__, chain_of(one.doc)), "")
+                chain = map(str, chain_of(one.doc))
+                ancestor = next(filter(one.possible_ancestors.__contains__, chain), "")
                 if ancestor and _has_older(one.doc, Rev.parse(ancestor).generation):
                     ancestors[one.key] = ancestor
         if not ancestors:

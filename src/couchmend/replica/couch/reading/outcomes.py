@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
+from couchmend.core.chain import history_of
 from couchmend.core.document import JSON, Doc, dumps
-from couchmend.errors import Unsupported
+from couchmend.errors import DocumentInvalid, Unsupported
 from couchmend.replica.base import Found, Include, Missing
 from couchmend.replica.couch.connection.answers import Answer
 
@@ -61,14 +63,20 @@ def _outcome(
 def check_chain(answer: Answer, doc: Doc) -> None:
     """Hold that a document has its `_revisions`: written elsewhere without them, an edit would
     become a conflict."""
-    match doc.get("_revisions"):
-        case {"start": int(start), "ids": [str(newest), *others]} if (
-            f"{start}-{newest}".lower() == doc["_rev"].lower()
-            and len(others) < start
-            and all(type(id) is str for id in others)
-        ):
-            return
-    raise answer.bad(f"{doc['_id']} {doc['_rev']} without its `_revisions`")
+    try:
+        start, hashes = history_of(doc)
+    except DocumentInvalid as problem:
+        raise answer.bad(f"{doc['_id']} {doc['_rev']}: {problem.message}") from problem
+    if not hashes or f"{start}-{hashes[0]}".lower() != doc["_rev"].lower():
+        raise answer.bad(f"{doc['_id']} {doc['_rev']} with `_revisions` of something else")
+
+
+_REV = re.compile(r"[1-9][0-9]*-.")
+
+
+def is_rev(text: str) -> bool:
+    """Whether a string can be a document's revision."""
+    return _REV.match(text) is not None
 
 
 def flags(include: Include) -> dict[str, str | bool]:
