@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from couchmend.core.chain import chain_of
 from couchmend.core.document import JSON, dumps
 from couchmend.core.revtree import Rev
 from couchmend.errors import BadRequest, DatabaseNotFound, NotFound, Unsupported
-from couchmend.replica.base import ChangeRow
+from couchmend.replica.base import BulkGetRow, ChangeRow, Found, Include, Missing
 from couchmend.replica.couch.connection import Connection
+from couchmend.replica.couch.reading.leaves import leaves
 
 _NAME = "express-pouchdb"
 
@@ -43,6 +45,37 @@ def may_lack(connection: Connection, what: str) -> Iterator[None]:
         if isinstance(problem, DatabaseNotFound) or not is_express(connection):
             raise
         raise unsupported(connection, what) from problem
+
+
+def refuse_selectors(connection: Connection) -> None:
+    """Raise `Unsupported` before the server is asked for changes by a selector, which it would
+    not survive."""
+    if is_express(connection):
+        raise unsupported(connection, "filter by selector", "name the documents' ids")
+
+
+def row(
+    connection: Connection, id: str, rev: str | None, *, latest: bool, include: Include
+) -> BulkGetRow:
+    """One row of a bulk read, by itself: the server's own leave out leaves, tombstones and
+    errors, and it does not survive `latest`."""
+    try:
+        if rev is None or not latest:
+            return BulkGetRow(id, leaves(connection, id, rev, include))
+        wanted = Rev.parse(rev)
+        found = tuple(
+            leaf
+            for leaf in leaves(connection, id, None, {**include, "revs": True})
+            if isinstance(leaf, Found) and wanted in chain_of(leaf.doc)
+        )
+    except DatabaseNotFound:
+        raise
+    except (NotFound, BadRequest) as problem:
+        return BulkGetRow(id, (Missing(id, rev, problem.error, problem.reason),))
+    if not include.get("revs"):
+        for leaf in found:
+            del leaf.doc["_revisions"]
+    return BulkGetRow(id, found or (Missing(id, rev),))
 
 
 def winners_first(connection: Connection, rows: Sequence[ChangeRow]) -> Sequence[ChangeRow]:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from couchmend.core.document import JSON, Doc
-from couchmend.errors import NotFound, Unsupported
+from couchmend.errors import DatabaseNotFound, NotFound, Unsupported
 from couchmend.replica.base import AllDocsQuery, BulkGetRow, ChangesQuery, Found, Missing
 from couchmend.replica.couch import CouchReplica, Options
 from couchmend.replica.couch.connection.retries import Retries
@@ -69,7 +69,8 @@ def pouchdb_server(asked: Asked) -> Told:
             if asked.method == "PUT" and asked.json.get("_rev") != "0-4":
                 return Told(409, {"error": "conflict", "reason": "Document update conflict"})
             told = {"_id": "_local/here", "_rev": "0-4"}
-            return Told(200, told if asked.method == "GET" else {"ok": True, "rev": "0-5"})
+            done = {"ok": True, "id": "_local/here", "rev": "0-5"}
+            return Told(200, told if asked.method == "GET" else done)
         case "_revs_limit" | "_local_docs" | "_design_docs":
             return MISSING
         case "_purge":
@@ -183,6 +184,17 @@ def test_winners_come_first(replica: CouchReplica, pages: bool) -> None:
 
 def test_a_local_document_is_stored_whatever_was_there(replica: CouchReplica) -> None:
     assert replica.put_local("here", {"v": 1}) == "0-5"
+
+
+@pytest.mark.parametrize("wanted", [("one", None), ("one", "1-a")])
+@pytest.mark.parametrize("latest", [False, True])
+def test_a_database_that_is_gone_is_not_one_without_documents(
+    server: ScriptedServer, replica: CouchReplica, wanted: tuple[str, str | None], latest: bool
+) -> None:
+    gone = {"error": "not_found", "reason": "Database does not exist."}
+    server.script = lambda asked: Told(200, GREETING) if asked.path == "/" else Told(404, gone)
+    with pytest.raises(DatabaseNotFound):
+        list(replica.bulk_get([wanted], latest=latest))
 
 
 def test_nothing_is_never_asked_for(replica: CouchReplica) -> None:

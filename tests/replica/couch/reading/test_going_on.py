@@ -220,7 +220,7 @@ def test_a_server_that_begins_again_is_not_believed(
 
     server.script = anew
     pages: list[ChangesPage] = []
-    with pytest.raises(ReplicaError, match="came before"):  # noqa: PT012
+    with pytest.raises(ReplicaError, match="comes twice"):  # noqa: PT012
         for page in replica.change_pages(ChangesQuery(), 2):
             pages.append(page)  # noqa: PERF402
     assert ids(pages) == [f"d{number}" for number in range(1, len(ids(pages)) + 1)]

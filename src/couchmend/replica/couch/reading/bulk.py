@@ -7,21 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from couchmend.core.document import JSON, Doc, dumps
-from couchmend.core.revtree import Rev
-from couchmend.errors import BadRequest, NotFound, ReplicaError
-from couchmend.replica.base import BulkGetRow, Found, Include, Missing, Rows
+from couchmend.errors import ReplicaError
+from couchmend.replica.base import BulkGetRow, Include, Rows
+from couchmend.replica.couch import express
 from couchmend.replica.couch.connection import Connection, Stream
-from couchmend.replica.couch.connection.address import document_path
 from couchmend.replica.couch.connection.answers import Answer
-from couchmend.replica.couch.express import is_express
 from couchmend.replica.couch.reading.elements import ArrayReader
-from couchmend.replica.couch.reading.outcomes import (
-    TO_LEAVES,
-    flags,
-    outcomes,
-    refuse_others,
-    since_parameter,
-)
+from couchmend.replica.couch.reading.outcomes import TO_LEAVES, flags, outcomes, refuse_others
 
 Item = tuple[str, str | None]
 
@@ -39,20 +31,11 @@ def bulk_get(
     most = _MOST_ITEMS_WITH_ATTACHMENTS if inlines else _MOST_ITEMS
     items = iter(wanted)
     while batch := deque(islice(items, most)):
-        if is_express(connection):
+        if express.is_express(connection):
             for id, rev in batch:
-                yield _one_by_one(connection, id, rev, latest=latest, include=include)
+                yield express.row(connection, id, rev, latest=latest, include=include)
         else:
             yield from _batch(connection, batch, latest=latest, include=include)
-
-
-def leaves(connection: Connection, id: str, include: Include) -> tuple[Found | Missing, ...]:
-    """All leaves of one document, in one answer, which is the fastest way for many.
-
-    Raises:
-        NotFound: there is no such document.
-    """
-    return _open_revs(connection, id, None, include)
 
 
 def _batch(
@@ -129,45 +112,3 @@ def _body(items: Iterable[Item], include: Include) -> bytes:
         for doc in docs:
             doc["atts_since"] = list(include["atts_since"])
     return dumps({"docs": docs})
-
-
-def _one_by_one(
-    connection: Connection, id: str, rev: str | None, *, latest: bool, include: Include
-) -> BulkGetRow:
-    """One row from a server whose bulk reads leave out leaves, tombstones and errors."""
-    try:
-        if rev is None:
-            return BulkGetRow(id, _open_revs(connection, id, None, include))
-        if not latest:
-            return BulkGetRow(id, _open_revs(connection, id, rev, include))
-        with_revs: Include = {**include, "revs": True}
-        found = tuple(
-            leaf
-            for leaf in _open_revs(connection, id, None, with_revs)
-            if isinstance(leaf, Found) and _descends(leaf.doc, rev)
-        )
-    except (NotFound, BadRequest) as problem:
-        return BulkGetRow(id, (Missing(id, rev, problem.error, problem.reason),))
-    if not include.get("revs"):
-        for leaf in found:
-            del leaf.doc["_revisions"]
-    return BulkGetRow(id, found or (Missing(id, rev),))
-
-
-def _descends(doc: Doc, rev: str) -> bool:
-    """Whether a document with its `_revisions` is of this revision, or came from it."""
-    generation, hash = Rev.parse(rev)
-    chain = doc["_revisions"]
-    index: int = chain["start"] - generation
-    return 0 <= index < len(chain["ids"]) and bool(chain["ids"][index] == hash)
-
-
-def _open_revs(
-    connection: Connection, id: str, rev: str | None, include: Include
-) -> tuple[Found | Missing, ...]:
-    wanted = "all" if rev is None else dumps([rev]).decode()
-    params = {"open_revs": wanted, **flags(include), **since_parameter(include)}
-    answer = connection.answer("GET", document_path(id), params=params)
-    if not answer.json_list:
-        raise answer.bad(f"a document without leaves: {id}")
-    return outcomes(answer, answer.json_list, id, rev, include=include)

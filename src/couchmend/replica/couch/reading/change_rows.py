@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from couchmend.core.document import JSON, Doc
 from couchmend.errors import ReplicaError, Unsupported
 from couchmend.replica.base import ChangeRow, ChangesQuery
+from couchmend.replica.couch import express
 from couchmend.replica.couch.connection import Connection
 from couchmend.replica.couch.connection.answers import Answer, sequence
-from couchmend.replica.couch.express import is_express, unsupported, winners_first
-from couchmend.replica.couch.reading.outcomes import params_for_winners
+from couchmend.replica.couch.reading.outcomes import is_rev, params_for_winners
 
-_REV = re.compile(r"[1-9][0-9]*-.")
+_REMEMBERED_ROWS = 1000
+
+_Key = tuple[str, str]
+"""A row's sequence and id: a descending feed of a CouchDB has a sequence for several rows."""
 
 
 def request(
@@ -36,8 +38,7 @@ def request(
     if query.style != "main_only":
         params["style"] = query.style
     if query.selector is not None:
-        if is_express(connection):  # which does not survive the attempt
-            raise unsupported(connection, "filter by selector", "name the documents' ids")
+        express.refuse_selectors(connection)
         params["filter"] = "_selector"
         if query.doc_ids is None:
             return params, {"selector": dict(query.selector)}
@@ -54,7 +55,7 @@ def in_order(
     connection: Connection, query: ChangesQuery, rows: Sequence[ChangeRow]
 ) -> Sequence[ChangeRow]:
     """The rows with the winner's revision first in each."""
-    return rows if query.style == "main_only" else winners_first(connection, rows)
+    return rows if query.style == "main_only" else express.winners_first(connection, rows)
 
 
 def end_of(answer: Answer, value: Doc) -> tuple[str, int]:
@@ -84,7 +85,7 @@ def row_of(answer: Answer, row: JSON) -> ChangeRow:
         raise _no_row(answer, row)
     if type(revs[0]) is not str or (len(revs) > 1 and not _are_distinct_texts(revs)):
         raise _no_row(answer, row)
-    if not all(map(_REV.match, revs)):
+    if not all(map(is_rev, revs)):
         raise _no_row(answer, row)
     if type(seq) is not str or not seq:
         seq = sequence(answer, seq)
@@ -104,18 +105,44 @@ def _no_row(answer: Answer, row: JSON) -> ReplicaError:
     return answer.bad(f"no row of a feed: {str(row)[:100]}")
 
 
-def hold_distinct(answer: Answer, rows: Sequence[ChangeRow]) -> None:
-    """Hold that no row is there twice."""
-    if len({(row.seq, row.id) for row in rows}) < len(rows):
-        raise answer.bad("a row of the feed is there twice")
+class Expected:
+    """What may come of a feed: rows for the documents that were named, not more than were asked
+    for, and none twice.
+
+    A document may have another row with another sequence: in a live feed because it changed
+    again, and in a long one because not every server reads that from one moment.  The last
+    thousand rows are remembered, and the first, by which it shows that a server does not go on,
+    but begins again.
+    """
+
+    def __init__(self, query: ChangesQuery) -> None:
+        self.came = 0
+        self._ids = None if query.doc_ids is None else frozenset(query.doc_ids)
+        # pouchdb-server takes 0 for 1.
+        self._limit = None if query.limit is None else max(query.limit, 1)
+        self._first: set[_Key] = set()
+        self._older: set[_Key] = set()
+        self._latest: set[_Key] = set()
+
+    def hold(self, answer: Answer, rows: Sequence[ChangeRow]) -> None:
+        """Hold the next rows to it; raises `ReplicaError`."""
+        keys = _keys(rows)
+        known = (self._first, self._older, self._latest)
+        if len(keys) < len(rows) or not all(map(keys.isdisjoint, known)):
+            raise answer.bad("a row of the feed comes twice")
+        if self._ids is not None and not all(row.id in self._ids for row in rows):
+            raise answer.bad("a row for a document that was not asked for")
+        if self._limit is not None and self.came + len(rows) > self._limit:
+            raise answer.bad(f"more rows than the {self._limit} that were asked for")
+
+    def take(self, rows: Sequence[ChangeRow]) -> None:
+        """Remember rows that have come."""
+        self._first = self._first or _keys(rows[:1])
+        self._latest |= _keys(rows)
+        if len(self._latest) >= _REMEMBERED_ROWS:
+            self._older, self._latest = self._latest, set()
+        self.came += len(rows)
 
 
-def wanted_ids(query: ChangesQuery) -> frozenset[str] | None:
-    """The only documents that may have a row, if they were named."""
-    return None if query.doc_ids is None else frozenset(query.doc_ids)
-
-
-def hold_asked_for(answer: Answer, rows: Sequence[ChangeRow], ids: frozenset[str] | None) -> None:
-    """Hold that all rows are of `ids`."""
-    if ids is not None and not all(row.id in ids for row in rows):
-        raise answer.bad("a row for a document that was not asked for")
+def _keys(rows: Sequence[ChangeRow]) -> set[_Key]:
+    return {(row.seq, row.id) for row in rows}

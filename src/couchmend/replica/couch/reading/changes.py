@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -13,25 +12,17 @@ from couchmend.errors import ReplicaError, Unavailable
 from couchmend.replica.base import ChangeRow, ChangesPage, ChangesQuery, Heartbeat, Rows
 from couchmend.replica.couch.connection import Connection, Patience, Stream
 from couchmend.replica.couch.reading.change_rows import (
+    Expected,
     end_of,
-    hold_asked_for,
-    hold_distinct,
     in_order,
     request,
     row_of,
     row_of_line,
-    wanted_ids,
 )
 from couchmend.replica.couch.reading.elements import ArrayReader
 
 _GRACE_SECONDS = 20.0
 """How much later than asked for a heartbeat may come before the server counts as gone."""
-
-_REMEMBERED_ROWS = 1000
-"""By which it shows that a server does not go on, but begins again."""
-
-Key = tuple[str, str]
-"""A row's sequence and id: a descending feed of a CouchDB has a sequence for several rows."""
 
 
 def changes(connection: Connection, query: ChangesQuery) -> ChangesPage:
@@ -45,10 +36,7 @@ def changes(connection: Connection, query: ChangesQuery) -> ChangesPage:
         repeatable=True,
     )
     rows = [row_of(answer, row) for row in answer.rows("results")]
-    hold_distinct(answer, rows)
-    hold_asked_for(answer, rows, wanted_ids(query))
-    if query.limit and len(rows) > query.limit:
-        raise answer.bad(f"{len(rows)} rows where {query.limit} were asked for")
+    Expected(query).hold(answer, rows)
     last_seq, pending = end_of(answer, answer.json_object)
     return ChangesPage(
         rows=tuple(in_order(connection, query, rows)),
@@ -81,10 +69,7 @@ class _Feed:
     def __init__(self, connection: Connection, query: ChangesQuery) -> None:
         self._connection = connection
         self._query = query
-        self._ids = wanted_ids(query)
-        self._came = 0
-        self._first: Key | None = None
-        self._latest: deque[Key] = deque(maxlen=_REMEMBERED_ROWS)
+        self._expected = Expected(query)
         self.last_seq = query.since
         """Of the last row; at the end, where the feed ended."""
         self.pending = 0
@@ -101,16 +86,16 @@ class _Feed:
                         yield some
                 return
             except ReplicaError as problem:
-                if self._came and self._query.descending:
+                if self._expected.came and self._query.descending:
                     raise  # CouchDB cannot go on with one
                 patience.wait(problem)
-            if self._came and self._came == self._query.limit:
+            if self._expected.came and self._expected.came == self._query.limit:
                 return  # only the end was lost
 
     def _ask(self, patience: Patience) -> Stream:
-        query = self._query
-        if self._came:
-            left = None if query.limit is None else query.limit - self._came
+        query, came = self._query, self._expected.came
+        if came:
+            left = None if query.limit is None else query.limit - came
             query = replace(query, since=self.last_seq, limit=left)
         params, filtered = request(self._connection, query)
         return self._connection.stream(
@@ -127,28 +112,16 @@ class _Feed:
     def _read(self, stream: Stream) -> Iterator[Sequence[ChangeRow]]:
         answer = stream.answer(b"")
         reader = ArrayReader(answer, "results")
-        limit = self._query.limit
-        before = {*self._latest, self._first}
-        last: ChangeRow | None = None
         for chunk in stream.chunks():
             came = reader.feed(chunk)
             if not came:
                 continue
             rows = [row_of(answer, row) for row in came]
-            hold_distinct(answer, rows if last is None else [last, *rows])
-            last = rows[-1]
-            hold_asked_for(answer, rows, self._ids)
-            keys = [(row.seq, row.id) for row in rows]
-            if not before.isdisjoint(keys):
-                raise answer.bad("the feed goes on with rows that came before")
-            if limit and self._came + len(rows) > limit:
-                raise answer.bad(f"more rows than the {limit} that were asked for")
+            self._expected.hold(answer, rows)
             ordered = in_order(self._connection, self._query, rows)
             # Nothing may fail from here on: the feed goes on after rows that have come.
-            self._first = self._first or keys[0]
-            self._latest.extend(keys)
-            self._came += len(rows)
-            self.last_seq = last.seq
+            self._expected.take(rows)
+            self.last_seq = rows[-1].seq
             yield ordered
         self.last_seq, pending = end_of(answer, reader.finish())
         self.pending = pending if self._query.pending else 0
@@ -167,6 +140,8 @@ def follow(
 
     Raises:
         Unavailable: the feed broke off, or fell silent for longer than a heartbeat; transient.
+        ReplicaError: `bad_answer` for a row that was not asked for, one too many, or one that
+            comes twice.
     """
     interval = heartbeat_seconds
     if timeout_seconds is not None:
@@ -182,13 +157,17 @@ def follow(
         read_timeout_seconds=interval + _GRACE_SECONDS,
         # Not compressed: a server or proxy may hold back what does not fill a block.
     )
+    expected = Expected(query)
     quiet_from = time.monotonic()
     with stream:
         for line in stream.lines():
             if line.strip():
-                row = row_of_line(stream.answer(line))
+                answer = stream.answer(line)
+                row = row_of_line(answer)
                 if row is None:
                     return
+                expected.hold(answer, [row])
+                expected.take([row])
                 yield from in_order(connection, query, [row])
                 quiet_from = time.monotonic()
             elif (

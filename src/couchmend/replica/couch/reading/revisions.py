@@ -10,7 +10,8 @@ from couchmend.errors import BadRequest, NotFound, ReplicaError
 from couchmend.replica.base import BulkGetRow, Found, Include, Missing
 from couchmend.replica.couch.connection import Connection
 from couchmend.replica.couch.connection.address import document_path
-from couchmend.replica.couch.reading.bulk import bulk_get, leaves
+from couchmend.replica.couch.reading.bulk import bulk_get
+from couchmend.replica.couch.reading.leaves import leaves
 from couchmend.replica.couch.reading.outcomes import (
     TO_LEAVES,
     check_chain,
@@ -19,8 +20,6 @@ from couchmend.replica.couch.reading.outcomes import (
     refuse_others,
     since_parameter,
 )
-
-__all__ = ["bulk_get", "get", "open_revs"]
 
 _ADDED = {"revs_info": "_revs_info", "local_seq": "_local_seq"}
 
@@ -66,7 +65,7 @@ def open_revs(
     """See `Replica.open_revs`.  A list of revisions would make too long a URL."""
     refuse_others(include, TO_LEAVES)
     if wanted is None:
-        return list(leaves(connection, id, include))
+        return list(leaves(connection, id, None, include))
     rows = bulk_get(connection, [(id, rev) for rev in wanted], latest=latest, include=include)
     return _distinct(rows)
 
