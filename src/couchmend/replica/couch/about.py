@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from couchmend.core.document import JSON, Doc, dumps, dumps_checked
 from couchmend.errors import BadRequest
@@ -10,7 +10,6 @@ from couchmend.replica.base import DatabaseInfo, Sizes
 from couchmend.replica.couch.connection import Connection
 from couchmend.replica.couch.connection.answers import sequence
 from couchmend.replica.couch.express import may_lack
-from couchmend.replica.couch.writing import documents
 
 
 def info(connection: Connection) -> DatabaseInfo:
@@ -75,12 +74,6 @@ def set_revs_limit(connection: Connection, limit: int) -> None:
 def compact(connection: Connection) -> None:
     """See `Replica.compact`."""
     _do(connection, "POST", "_compact", b"{}")
-
-
-def purge(connection: Connection, revs: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """See `Replica.purge`."""
-    with may_lack(connection, "_purge"):
-        return documents.purge(connection, revs)
 
 
 def _do(connection: Connection, method: str, path: str, body: bytes) -> None:

@@ -30,10 +30,10 @@ from couchmend.replica.base import (
     Rows,
     Written,
 )
-from couchmend.replica.couch import about, attachments
+from couchmend.replica.couch import about, attachments, local, mango, purging
 from couchmend.replica.couch.connection import Connection, Options
 from couchmend.replica.couch.nearest import name_the_nearest
-from couchmend.replica.couch.reading import bulk, changes, listing, queries, revisions
+from couchmend.replica.couch.reading import bulk, changes, listing, revisions
 from couchmend.replica.couch.writing import documents
 
 
@@ -104,7 +104,7 @@ class CouchReplica(Replica):
         about.compact(self._connection)
 
     def purge(self, revs: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-        return about.purge(self._connection, revs)
+        return purging.purge(self._connection, revs)
 
     # --- reading documents
 
@@ -178,30 +178,30 @@ class CouchReplica(Replica):
     # --- local documents
 
     def get_local(self, name: str) -> Doc:
-        return listing.get_local(self._connection, name)
+        return local.get_local(self._connection, name)
 
     def put_local(self, name: str, doc: Mapping[str, JSON]) -> str:
-        return listing.put_local(self._connection, name, doc)
+        return local.put_local(self._connection, name, doc)
 
     def delete_local(self, name: str) -> None:
-        listing.delete_local(self._connection, name)
+        local.delete_local(self._connection, name)
 
     def local_docs(self) -> list[Doc]:
-        return listing.local_docs(self._connection)
+        return local.local_docs(self._connection)
 
     # --- Mango
 
     def find(self, query: Query) -> FoundPage:
-        return queries.find(self._connection, query)
+        return mango.find(self._connection, query)
 
     def explain(self, query: Query) -> Doc:
-        return queries.explain(self._connection, query)
+        return mango.explain(self._connection, query)
 
     def create_index(self, definition: Mapping[str, JSON]) -> Doc:
-        return queries.create_index(self._connection, definition)
+        return mango.create_index(self._connection, definition)
 
     def indexes(self) -> list[Index]:
-        return queries.indexes(self._connection)
+        return mango.indexes(self._connection)
 
     def delete_index(self, ddoc: str, name: str) -> None:
-        queries.delete_index(self._connection, ddoc, name)
+        mango.delete_index(self._connection, ddoc, name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from couchmend.core.document import JSON
+from couchmend.core.document import JSON, dumps
 from couchmend.errors import ReplicaError, Unsupported
 from couchmend.replica.base import (
     AllDocsQuery,
@@ -42,13 +42,19 @@ def bulk_get(replica: CouchReplica) -> object:
 A, B = {"ok": {"_id": "a", "_rev": "1-a"}}, {"ok": {"_id": "b", "_rev": "1-b"}}
 
 
-def listed(id: str) -> JSON:
-    return {"id": id, "key": id, "value": {"rev": "1-a"}}
+def listed(id: str, rev: str = "1-a") -> JSON:
+    return {"id": id, "key": id, "value": {"rev": rev}}
+
+
+def lines(*rows: JSON) -> bytes:
+    """A live feed."""
+    return b"".join(dumps(row) + b"\n" for row in (*rows, {"last_seq": "9-a"}))
 
 
 A_ROW, B_ROW = listed("a"), listed("b")
 LISTED = {"id": "a", "key": "a", "value": {"rev": "1-a"}}
 ROW = {"seq": "1-a", "id": "a", "changes": [{"rev": "1-a"}]}
+OTHER_ROW = {"seq": "2-a", "id": "b", "changes": [{"rev": "1-a"}]}
 CHAIN = {"start": 1, "ids": ["a"]}
 BAD_CHAINS: list[JSON] = [
     None,
@@ -60,6 +66,11 @@ BAD_CHAINS: list[JSON] = [
     {"start": 1, "ids": ["a", 7]},
     {"ids": ["a"]},
 ]
+
+
+def local(name: str) -> JSON:
+    id = f"_local/{name}"
+    return {"id": id, "doc": {"_id": id, "_rev": "0-1"}}
 
 
 BAD_OUTCOMES: list[JSON] = [
@@ -157,6 +168,12 @@ BAD: list[tuple[Call, JSON]] = [
         )
     ],
     (lambda replica: replica.changes(ChangesQuery(limit=1)), {"results": [ROW] * 2, "last_seq": 1}),
+    *[
+        (lambda replica: list(replica.follow(ChangesQuery(limit=2))), lines(*rows))
+        for rows in ((ROW, ROW), (ROW, OTHER_ROW, ROW), (ROW, {**ROW, "seq": "2"}, OTHER_ROW))
+    ],
+    (lambda replica: list(replica.follow()), lines(ROW, OTHER_ROW, ROW)),
+    (lambda replica: list(replica.follow(ChangesQuery(doc_ids=["b"]))), lines(ROW)),
     (lambda replica: next(replica.follow()), {"seq": "1", "id": "a"}),
     (lambda replica: next(replica.follow()), {"error": "shutdown", "reason": "r"}),
     (lambda replica: replica.all_docs(), {"total_rows": 1}),
@@ -180,6 +197,23 @@ BAD: list[tuple[Call, JSON]] = [
         )
         for ids in ("a", "be", "cb", "cc")
     ],
+    *[
+        (lambda replica: replica.all_docs(), {"rows": [listed("a", rev)]})
+        for rev in ("", "nonsense", "1", "1-", "0-1", "latest")
+    ],
+    *[
+        (
+            lambda replica, way=way: replica.all_docs(
+                AllDocsQuery(endkey="b", inclusive_end=False, descending=way)
+            ),
+            {"rows": [B_ROW]},
+        )
+        for way in (False, True)
+    ],
+    (lambda replica: replica.all_docs(AllDocsQuery(design=True)), {"rows": [A_ROW]}),
+    (lambda replica: replica.all_docs(AllDocsQuery(keys=["a", "b"], limit=1)), {"rows": [B_ROW]}),
+    (lambda replica: replica.all_docs(AllDocsQuery(keys=["a", "b"], limit=1)), {"rows": []}),
+    (lambda replica: replica.all_docs(AllDocsQuery(keys=["a", "b"], skip=1)), {"rows": [A_ROW]}),
     (lambda replica: replica.all_docs(AllDocsQuery(descending=True)), {"rows": [A_ROW, B_ROW]}),
     (lambda replica: replica.all_docs(AllDocsQuery(keys=["a", "b"])), {"rows": [B_ROW, A_ROW]}),
     (
@@ -198,8 +232,22 @@ BAD: list[tuple[Call, JSON]] = [
     (lambda replica: replica.delete_index("d", "n"), {}),
     (lambda replica: replica.local_docs(), {"rows": [{"id": "_local/a"}]}),
     (lambda replica: replica.local_docs(), {"rows": [{"id": "_local/a", "doc": {"_id": "b"}}]}),
-    (lambda replica: replica.put_local("a", {}), {"rev": "0-1"}),
+    (lambda replica: replica.local_docs(), {"rows": [local("a"), local("b"), local("a")]}),
+    (
+        lambda replica: replica.local_docs(),
+        {"rows": [{"id": "a", "doc": {"_id": "a", "_rev": "1"}}]},
+    ),
+    *[
+        (lambda replica: replica.put_local("a", {}), told)
+        for told in (
+            {"rev": "0-1"},
+            {"ok": True, "rev": "0-1"},
+            {"ok": True, "id": "_local/b", "rev": "0-1"},
+            {"ok": True, "id": "_local/a", "rev": "new"},
+        )
+    ],
     (lambda replica: replica.delete_local("a"), {}),
+    (lambda replica: replica.delete_local("a"), {"ok": True, "id": "_local/b", "rev": "0-0"}),
     (lambda replica: replica.revs_limit(), "many"),
     (lambda replica: replica.set_revs_limit(5), {}),
     (lambda replica: replica.compact(), []),
@@ -220,6 +268,15 @@ def test_what_breaks_the_protocol(
         call(replica)
     assert refusal.value.error == "bad_answer"
     assert refusal.value.target.startswith(f"{server.url}/notes")
+
+
+def test_a_followed_document_may_come_again_with_another_sequence(
+    server: ScriptedServer, replica: CouchReplica
+) -> None:
+    again = {**ROW, "seq": "3-a", "changes": [{"rev": "2-b"}]}
+    server.tell(Told(200, lines(ROW, OTHER_ROW, again)))
+    rows = list(replica.follow(ChangesQuery(limit=3, doc_ids=["a", "b"])))
+    assert [getattr(row, "seq", None) for row in rows] == ["1-a", "2-a", "3-a"]
 
 
 def test_sequences_of_other_servers(server: ScriptedServer, replica: CouchReplica) -> None:

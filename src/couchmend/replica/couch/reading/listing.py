@@ -1,19 +1,16 @@
-"""Documents by id, and local documents."""
+"""Documents by id."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
-from couchmend.core.document import DESIGN, JSON, LOCAL, Doc, dumps, dumps_checked
-from couchmend.errors import Conflict
+from couchmend.core.document import DESIGN, JSON, dumps
 from couchmend.replica.base import AllDocsPage, AllDocsQuery, AllDocsRow
 from couchmend.replica.couch.connection import Connection
-from couchmend.replica.couch.connection.address import document_path
 from couchmend.replica.couch.connection.answers import Answer
 from couchmend.replica.couch.express import may_lack
-from couchmend.replica.couch.reading.outcomes import params_for_winners
+from couchmend.replica.couch.reading.outcomes import is_rev, params_for_winners
 
 
 def all_docs(connection: Connection, query: AllDocsQuery) -> AllDocsPage:
@@ -68,31 +65,43 @@ def _page(answer: Answer, query: AllDocsQuery) -> AllDocsPage:
 
 
 def _hold_asked_for(answer: Answer, keys: list[str], query: AllDocsQuery) -> None:
-    """Hold the rows to the range or the keys; ids are in the order of their UTF-8 bytes, which
-    is that of their characters."""
+    """Hold the rows to the keys or the range."""
     if query.limit is not None and len(keys) > query.limit:
         raise answer.bad(f"{len(keys)} rows where {query.limit} were asked for")
-    if query.descending:
-        keys.reverse()
-    if query.keys is not None:
-        wanted = list(query.keys)
-        if query.limit is None and not query.skip and keys != wanted:
-            raise answer.bad("the rows are not those of the keys that were asked for")
+    if query.keys is None:
+        _hold_in_range(answer, keys, query)
         return
+    wanted = list(query.keys)
+    if query.descending:
+        wanted.reverse()
+    wanted = wanted[query.skip :]
+    if keys != wanted[: query.limit]:
+        raise answer.bad("the rows are not those of the keys that were asked for")
+
+
+def _hold_in_range(answer: Answer, keys: list[str], query: AllDocsQuery) -> None:
+    """Ids are in the order of their UTF-8 bytes, which is that of their characters."""
     low, high = query.startkey, query.endkey
     if query.descending:
-        low, high = high, low
+        keys, low, high = keys[::-1], high, low
     if any(one >= next for one, next in pairwise(keys)):
         raise answer.bad("the rows are not in their order, or one is there twice")
-    if keys and ((low is not None and keys[0] < low) or (high is not None and keys[-1] > high)):
+    if not keys:
+        return
+    beyond = (low is not None and keys[0] < low) or (high is not None and keys[-1] > high)
+    if beyond or (not query.inclusive_end and query.endkey in (keys[0], keys[-1])):
         raise answer.bad("a row beyond the range that was asked for")
+    if query.design and not all(key.startswith(DESIGN) for key in keys):
+        raise answer.bad("a row that is of no design document")
 
 
 def _row(answer: Answer, row: JSON) -> AllDocsRow:
     match row:
         case {"key": str(key), "error": str(error)}:
             return AllDocsRow(key, None, None, error=error)
-        case {"key": str(key), "id": str(id), "value": {"rev": str(rev), **value}} if key == id:
+        case {"key": str(key), "id": str(id), "value": {"rev": str(rev), **value}} if (
+            key == id and is_rev(rev)
+        ):
             if value.get("deleted") is True:
                 return AllDocsRow(key, id, rev, deleted=True)
             doc = row.get("doc")
@@ -100,41 +109,3 @@ def _row(answer: Answer, row: JSON) -> AllDocsRow:
                 key, id, rev, doc=None if doc is None else answer.document(doc, id, rev)
             )
     raise answer.bad(f"no row of a listing: {str(row)[:100]}")
-
-
-def get_local(connection: Connection, name: str) -> Doc:
-    """See `Replica.get_local`."""
-    id = LOCAL + name
-    answer = connection.answer("GET", document_path(id))
-    return answer.document(answer.json, id)
-
-
-def put_local(connection: Connection, name: str, doc: Mapping[str, JSON]) -> str:
-    """See `Replica.put_local`."""
-    id = LOCAL + name
-    try:
-        return _put_local(connection, {**doc, "_id": id})
-    except Conflict:  # not CouchDB's way, but pouchdb-server's: it wants the present revision
-        present = get_local(connection, name)["_rev"]
-        return _put_local(connection, {**doc, "_id": id, "_rev": present})
-
-
-def _put_local(connection: Connection, doc: Doc) -> str:
-    path = document_path(doc["_id"])
-    answer = connection.answer("PUT", path, body=dumps_checked(doc), repeatable=True)
-    return answer.text(answer.confirmed, "rev")
-
-
-def delete_local(connection: Connection, name: str) -> None:
-    """See `Replica.delete_local`."""
-    connection.answer("DELETE", document_path(LOCAL + name)).confirmed  # noqa: B018  # or raises
-
-
-def local_docs(connection: Connection) -> list[Doc]:
-    """See `Replica.local_docs`."""
-    with may_lack(connection, "_local_docs"):
-        answer = connection.answer("GET", "_local_docs", params={"include_docs": True})
-    return [
-        answer.document(answer.member(row, "doc"), answer.text(row, "id"))
-        for row in answer.rows("rows")
-    ]

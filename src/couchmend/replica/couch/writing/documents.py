@@ -14,9 +14,6 @@ from couchmend.replica.couch.connection.answers import Answer
 from couchmend.replica.couch.writing.drafts import Draft, drafted
 from couchmend.replica.couch.writing.lone import check_rev, write_alone
 
-_PURGED_IDS = 100
-_PURGED_REVISIONS = 1000
-
 Rows = dict[int, Written | Refused]
 """What became of documents, by their places."""
 
@@ -60,22 +57,6 @@ def revs_diff(connection: Connection, revs: Mapping[str, Sequence[str]]) -> dict
             raise answer.bad(f"revisions of {id} that nobody asked about")
         lacking[id] = RevsDiff(missing, answer.texts(row.get("possible_ancestors", [])))
     return lacking
-
-
-def purge(connection: Connection, revs: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """See `Replica.purge`; as many requests as the server's limits need."""
-    purged: dict[str, tuple[str, ...]] = {}
-    for batch in _purge_batches(revs):
-        answer = connection.answer("POST", "_purge", body=dumps(batch))
-        done = answer.as_object(answer.member(answer.json, "purged"))
-        if set(done) != set(batch):
-            raise answer.bad("the answer is about other documents")
-        for id in batch:
-            forgotten = answer.texts(done[id])
-            if not {rev.lower() for rev in forgotten} <= {rev.lower() for rev in batch[id]}:
-                raise answer.bad(f"revisions of {id} that nobody asked to purge")
-            purged[id] = (*purged.get(id, ()), *forgotten)
-    return purged
 
 
 def _write_together(connection: Connection, drafts: Sequence[Draft], *, new_edits: bool) -> Rows:
@@ -201,18 +182,3 @@ def _refusal(answer: Answer, row: Mapping[str, JSON], draft: Draft) -> Refused:
     reason = row.get("reason") or ""
     shown = reason if isinstance(reason, str) else dumps(reason).decode()
     return Refused(draft.id, draft.rev, answer.text(row, "error"), shown)
-
-
-def _purge_batches(revs: Mapping[str, Sequence[str]]) -> list[dict[str, list[str]]]:
-    batches: list[dict[str, list[str]]] = []
-    room = 0
-    for id, wanted in revs.items():
-        for start in range(0, max(len(wanted), 1), _PURGED_REVISIONS):
-            part = list(wanted[start : start + _PURGED_REVISIONS])
-            full = not batches or id in batches[-1] or len(batches[-1]) >= _PURGED_IDS
-            if full or len(part) > room:
-                batches.append({})
-                room = _PURGED_REVISIONS
-            batches[-1][id] = part
-            room -= len(part)
-    return batches
