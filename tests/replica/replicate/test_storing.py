@@ -206,6 +206,73 @@ def test_a_document_with_more_leaves_than_are_named_one_by_one(
     assert len(target.open_revs("a")) == 300
 
 
+class ManyLeaves(EmbeddedReplica):
+    """Notes what is read at once, and how much more than is stored was read."""
+
+    at_once = 0
+    by_name = 0
+
+    def open_revs(self, id, wanted=None, **include):  # type: ignore[no-untyped-def]
+        found = super().open_revs(id, wanted, **include)
+        self.at_once = max(self.at_once, len(found))
+        return found
+
+    def bulk_get(self, wanted, **include):  # type: ignore[no-untyped-def]
+        for row in super().bulk_get(wanted, **include):
+            self.by_name += 1
+            yield row
+
+
+class Ahead(EmbeddedReplica):
+    """Notes by how much the source was ahead whenever something is stored."""
+
+    source: ManyLeaves
+    stored = 0
+    most_ahead = 0
+    checkpoints: list[int]
+
+    def bulk_docs(
+        self, docs: Sequence[Mapping[str, JSON]], *, new_edits: bool = True
+    ) -> list[Written | Refused]:
+        self.most_ahead = max(self.most_ahead, self.source.by_name - self.stored)
+        rows = super().bulk_docs(docs, new_edits=new_edits)
+        self.stored += len(docs)
+        return rows
+
+    def put_local(self, name: str, doc: Mapping[str, JSON]) -> str:
+        self.checkpoints.append(self.stored)
+        return super().put_local(name, doc)
+
+
+def test_leaves_that_are_too_large_to_be_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read and stored in parts, and a checkpoint is kept when all are stored."""
+    monkeypatch.setattr("couchmend.replica.replicate.session.CHECKPOINT_SECONDS", 0)
+    with ManyLeaves.open(":memory:") as source, Ahead.open(":memory:") as target:
+        target.source, target.checkpoints = source, []
+        text = "x" * 100_000
+        for start in range(0, 300, 50):
+            store(
+                source,
+                *[
+                    chained("a", f"2-{n:04x}", "1-a", n=n, text=text)
+                    for n in range(start, start + 50)
+                ],
+            )
+        done = replicate(source, target).progress
+        assert (done.missing_found, done.docs_written) == (300, 300)
+        assert (source.at_once, source.by_name) == (0, 300)
+        assert target.most_ahead <= 5_000_000 // len(text)
+        assert set(target.checkpoints) == {300}
+        assert len(target.open_revs("a")) == 300
+
+
+def test_many_small_leaves_are_read_at_once(target: EmbeddedReplica) -> None:
+    with ManyLeaves.open(":memory:") as source:
+        store(source, *[chained("a", f"2-{n:04x}", "1-a", n=n) for n in range(300)])
+        assert replicate(source, target).progress.docs_written == 300
+        assert (source.at_once, source.by_name) == (300, 100)
+
+
 def rows_told(error: str) -> type[EmbeddedReplica]:
     class Telling(EmbeddedReplica):
         def bulk_get(self, wanted, **include):  # type: ignore[no-untyped-def]
