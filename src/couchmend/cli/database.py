@@ -33,7 +33,7 @@ Config = Annotated[
 ]
 
 
-def known_servers(config: Path | None) -> Servers:
+def known_servers(config: Path | None = None) -> Servers:
     """The servers of the configuration; what is opened with one of these shares its limits."""
     from couchmend import settings
     from couchmend.replica.couch.connection.servers import Servers
@@ -41,13 +41,7 @@ def known_servers(config: Path | None) -> Servers:
     return Servers(settings.load(config=config).servers)
 
 
-def open_database(
-    address: str,
-    *,
-    create: bool = False,
-    config: Path | None = None,
-    servers: Servers | None = None,
-) -> Replica:
+def open_database(address: str, *, create: bool = False, servers: Servers | None = None) -> Replica:
     """The database at an address; with `create`, a new file where there is none.
 
     servers: how to talk to those of the network; as the configuration says when None.
@@ -71,12 +65,10 @@ def open_database(
         raise DatabaseNotFound(address, hint=hint)
     if path is not None:
         return open_replica(address, create=create)
-    return open_replica(address, servers=servers or known_servers(config))
+    return open_replica(address, servers=servers or known_servers())
 
 
-def create_database(
-    address: str, *, config: Path | None = None, servers: Servers | None = None
-) -> Replica:
+def create_database(address: str, *, servers: Servers | None = None) -> Replica:
     """The database at an address, made where there is none.
 
     servers: as for `open_database`.
@@ -88,12 +80,12 @@ def create_database(
     from couchmend.replica.opening import open_server
 
     try:
-        return open_database(address, create=True, config=config, servers=servers)
+        return open_database(address, create=True, servers=servers)
     except DatabaseNotFound:
         if local_path(address) is not None:
             raise
     server, _, name = address.rstrip("/").rpartition("/")
-    servers = servers or known_servers(config)
+    servers = servers or known_servers()
     with closing(open_server(server, servers=servers)) as opened:
         opened.create(unquote(name)).close()
     return open_database(address, servers=servers)
