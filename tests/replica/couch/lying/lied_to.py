@@ -15,7 +15,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from couchmend.errors import CouchmendError, Unavailable
+from couchmend.errors import CouchmendError
 from couchmend.replica.base import Replica, Server
 from couchmend.replica.couch import CouchReplica, CouchServer, Options
 from couchmend.replica.couch.connection.retries import Retries
@@ -99,7 +99,7 @@ class Client:
 
 
 def _opened(server: CouchServer, name: str) -> CouchReplica:
-    told = settled(lambda: server.open(name))
+    told = outcome(lambda: server.open(name))
     assert isinstance(told, CouchReplica), told
     return told
 
@@ -156,15 +156,6 @@ def outcome(run: Callable[[], object]) -> object:
         return run()
     except CouchmendError as problem:
         return problem
-
-
-def settled(run: Callable[[], object]) -> object:
-    """The outcome when nobody lies; a slow machine may need a second try."""
-    for _ in range(5):
-        told = outcome(run)
-        if not isinstance(told, Unavailable):
-            break
-    return told
 
 
 def unclear(problem: CouchmendError) -> list[str]:

@@ -154,8 +154,45 @@ READS: dict[str, Asked] = {
             "a row of another range": exchanged("d2", "z"),
             "an id that is not the key": changed_row(1, said("id", "d0")),
             "no id": without("id"),
+            "a revision that is none": said("rev", "latest"),
+            "a revision of no generation": said("rev", "0-a"),
         },
         {"rows swapped": rows_swapped(0, 1)},
+    ),
+    "all_docs, an open range": Asked(
+        lambda r: r.all_docs(AllDocsQuery(startkey="d0", endkey="d3", inclusive_end=False)),
+        "_all_docs",
+        {"the end that was excluded": exchanged("d2", "d3")},
+    ),
+    "all_docs, backwards": Asked(
+        lambda r: r.all_docs(
+            AllDocsQuery(startkey="d3", endkey="d0", inclusive_end=False, descending=True)
+        ),
+        "_all_docs",
+        {
+            "the end that was excluded": exchanged("d1", "d0"),
+            "a row of another range": exchanged("d3", "d4"),
+            "rows swapped": rows_swapped(0, 1),
+        },
+    ),
+    "all_docs, some keys": Asked(
+        lambda r: r.all_docs(AllDocsQuery(keys=["d0", "d1", "d2", "d3"], skip=1, limit=2)),
+        "_all_docs",
+        {
+            "the last row missing": without_row(1),
+            "more rows than asked for": row_twice(1),
+            "rows swapped": rows_swapped(0, 1),
+            "another key": exchanged("d1", "d0"),
+        },
+    ),
+    "all_docs, design documents": Asked(
+        lambda r: r.all_docs(AllDocsQuery(design=True)),
+        "_design_docs",
+        {
+            "a row of no design document": exchanged("_design/d", "d1"),
+            "a row twice": row_twice(0),
+            "rows swapped": rows_swapped(0, 1),
+        },
     ),
     "changes": Asked(
         lambda r: [(c.id, c.revs) for c in r.changes(ChangesQuery(limit=3)).rows],
@@ -216,7 +253,12 @@ READS: dict[str, Asked] = {
     "local_docs": Asked(
         lambda r: r.local_docs(),
         "_local_docs",
-        {"no document": without("doc"), "a document that is none": said("doc", 7)},
+        {
+            "no document": without("doc"),
+            "a document that is none": said("doc", 7),
+            "a row twice": row_twice(0),
+            "a document that is no local one": exchanged("_local/l", "l"),
+        },
     ),
     "info": Asked(
         lambda r: (r.info().documents, r.info().deleted_documents),
@@ -360,6 +402,9 @@ def _write(replica: Replica, kind: str, name: str) -> object:
             return replica.delete_attachment(name, "a", rev)
         case "put_local":
             return replica.put_local(name, {})
+        case "delete_local":
+            replica.put_local(name, {})
+            return replica.delete_local(name)
         case "purge":
             return replica.purge({name: [replica.put({"_id": name})]})
     raise ValueError(kind)
@@ -374,7 +419,15 @@ WRITTEN: dict[str, tuple[str, dict[str, Change]]] = {
         r"/a\?rev",
         {"a foreign document": said("id", "foreign"), "a revision that is none": said("rev", 7)},
     ),
-    "put_local": ("_local/", {"no revision": without("rev")}),
+    "put_local": (
+        "_local/",
+        {
+            "no revision": without("rev"),
+            "a revision that is none": said("rev", "latest"),
+            "a foreign document": said("id", "_local/foreign"),
+        },
+    ),
+    "delete_local": ("_local/", {"a foreign document": said("id", "_local/foreign")}),
     "purge": (
         "_purge",
         {

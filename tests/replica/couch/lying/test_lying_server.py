@@ -34,7 +34,6 @@ from tests.replica.couch.lying.lied_to import (
     fresh_name,
     outcome,
     plain,
-    settled,
     unclear,
     world,
 )
@@ -72,7 +71,7 @@ def there(
 @pytest.mark.parametrize("family", list(FAMILIES))
 @pytest.mark.parametrize("name", list(READS))
 def test_reading(there: World, name: str, family: str) -> None:
-    expected = plain(settled(lambda: READS[name](there.replica)))
+    expected = plain(outcome(lambda: READS[name](there.replica)))
     wrong = []
     with there.client() as client:
         for label, told in FAMILIES[family].items():
@@ -83,7 +82,7 @@ def test_reading(there: World, name: str, family: str) -> None:
 @pytest.mark.parametrize("label", list(STALLED))
 def test_reading_from_a_server_that_stalls(there: World, label: str) -> None:
     def read(name: str) -> list[str]:
-        expected = plain(settled(lambda: READS[name](there.replica)))
+        expected = plain(outcome(lambda: READS[name](there.replica)))
         with there.client(HASTY) as client:
             problems = _reading(client, name, label, STALLED[label], expected)
         return [f"{name}: {problem}" for problem in problems]
@@ -109,7 +108,7 @@ def _reading(client: Client, name: str, label: str, told: Told, expected: object
     problems = _about_reading(result, expected, must=must)
     if seconds > IN_TIME_SECONDS:
         problems.append(f"it took {seconds:.1f} s")
-    if plain(settled(lambda: read(client.replica))) != expected:
+    if plain(outcome(lambda: read(client.replica))) != expected:
         problems.append("the client is wrong from then on")
     return [f"{label}: {problem}" for problem in problems]
 
@@ -175,7 +174,7 @@ def _writing(there: World, name: str, label: str, told: Told, options: Options) 
                 problems = _about_success(there, write, new, result, state, seen)
             if seconds > IN_TIME_SECONDS:
                 problems.append(f"it took {seconds:.1f} s")
-            if isinstance(settled(client.replica.info), CouchmendError):
+            if isinstance(outcome(client.replica.info), CouchmendError):
                 problems.append("the client fails from then on")
     finally:
         if name.endswith("database") and new in there.server.names():

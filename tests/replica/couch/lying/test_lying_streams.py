@@ -36,7 +36,6 @@ from tests.replica.couch.lying.lied_to import (
     World,
     fresh_name,
     outcome,
-    settled,
     unclear,
     world,
 )
@@ -132,6 +131,37 @@ def test_a_feed_that_says_something_else(there: World, label: str) -> None:
         assert problem is None or unclear(problem) == []
         client.proxy.honest()
         assert _shown(_followed(client.replica)[0]) == right
+
+
+_D2 = b'{"seq":"1-a","id":"d2","changes":[{"rev":"1-a"}]}'
+
+UNASKED: dict[str, tuple[Lines, ChangesQuery, int]] = {
+    "a row twice": (Lines(lambda line: [line, line]), ChangesQuery(), 1),
+    "a row that came before": (Lines(lambda line: [_D2 if line else line]), ChangesQuery(), 1),
+    "a row too many": (
+        Lines(lambda line: [line, _D2] if b'"id"' in line else [line]),
+        ChangesQuery(doc_ids=["d1", "d2"], limit=1),
+        1,
+    ),
+    "a row for another document": (
+        Lines(lambda line: [line.replace(b'"d1"', b'"foreign"')]),
+        ChangesQuery(doc_ids=["d1"]),
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("label", list(UNASKED))
+def test_a_feed_of_rows_that_nobody_asked_for(there: World, label: str) -> None:
+    lie, query, right = UNASKED[label]
+    came: list[ChangeRow] = []
+    with there.client() as client:
+        client.proxy.lie(lie, on=Match(path=FEED))
+        feed = client.replica.follow(query, heartbeat_seconds=0.1, timeout_seconds=1)
+        with pytest.raises(ReplicaError) as caught:
+            came.extend(row for row in feed if isinstance(row, ChangeRow))
+    assert (caught.value.error, unclear(caught.value)) == ("bad_answer", [])
+    assert len(came) == right
 
 
 @pytest.mark.parametrize("at", [0, 100, 300])
@@ -300,5 +330,5 @@ def test_an_upload_that_nobody_takes(there: World, label: str, how: str) -> None
         assert isinstance(result, TooLarge if label == "too large" else Unavailable), result
         assert unclear(result) == []
         client.proxy.honest()
-        assert not isinstance(settled(client.replica.info), CouchmendError)
+        assert not isinstance(outcome(client.replica.info), CouchmendError)
     assert there.replica.revs_diff({name: ["1-a"]})[name].possible_ancestors == ()
