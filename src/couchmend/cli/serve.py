@@ -76,7 +76,7 @@ def serve(
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _end)
     with closing(Folder(path, limits=Limits(**asdict(wanted.replica)))) as folder:
-        server.serve(folder, wanted.replica_server, ready=ready)
+        server.serve(folder, wanted.replica_server, ready=ready, servers=wanted.servers)
 
 
 def _folder(dir: str) -> Path:

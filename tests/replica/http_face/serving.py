@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from couchmend.replica.embedded import Folder, Limits
 from couchmend.replica.http_face.server import BackgroundServer
-from couchmend.settings import ReplicaServer
+from couchmend.settings import ReplicaServer, Server
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,16 @@ def _headers(given: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def served(
-    path: Path, *, limits: Limits | None = None, **settings: Any
+    path: Path,
+    *,
+    limits: Limits | None = None,
+    servers: Sequence[Server] = (),
+    **settings: Any,
 ) -> Iterator[tuple[BackgroundServer, Folder]]:
     """A server over a folder in `path`; whoever calls it is admin, since it has no users."""
     folder = Folder(path, limits=limits)
     try:
-        with BackgroundServer(folder, ReplicaServer(port=0, **settings)) as server:
+        with BackgroundServer(folder, ReplicaServer(port=0, **settings), servers) as server:
             yield server, folder
     finally:
         folder.close()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from couchmend.replica.http_face.guards.users import Users
+from couchmend.settings import Server
 from tests.replica.http_face.serving import Client, served
 
 
@@ -149,4 +150,38 @@ def test_with_a_listed_host(tmp_path: Path, other: Client) -> None:
             refused = client.post("/_replicate", {"source": side, "target": "db2"})
             assert refused.is_error(400, "bad_request")
         assert client.get("/_active_tasks").json == []
+        client.close()
+
+
+BOSS_SAYS = {"headers": {"Authorization": BOSS}}
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_what_the_settings_say_of_a_host_holds(tmp_path: Path, other: Client, create: bool) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    entry = Server(url=f"http://{other.host}", ca_file=tmp_path / "none.pem")
+    with served(here, servers=[entry], replicate_hosts=(other.host,)) as (server, _):
+        client = Client(server.url)
+        client.put("/db")
+        target = {"url": f"http://{other.host}/theirs", **BOSS_SAYS}
+        body = {"source": "db", "target": target, "create_target": create}
+        refused = client.post("/_replicate", body)
+        assert refused.is_error(400, "invalid_replication"), refused.body
+        client.close()
+
+
+def test_credentials_of_the_settings_are_not_lent(tmp_path: Path, other: Client) -> None:
+    here, password = tmp_path / "here", tmp_path / "password"
+    here.mkdir()
+    password.write_text("s:ecret")
+    entry = Server(url=f"http://{other.host}", user="boss", password_file=password)
+    with served(here, servers=[entry], replicate_hosts=(other.host,)) as (server, _):
+        client = Client(server.url)
+        client.put("/db")
+        url = f"http://{other.host}/theirs"
+        body = {"source": "db", "target": url, "create_target": True}
+        assert client.post("/_replicate", body).status == 401
+        body["target"] = {"url": url, **BOSS_SAYS}
+        assert client.post("/_replicate", body).status == 200
         client.close()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 import traceback
+from collections.abc import Sequence
 
 from couchmend.errors import DatabaseNotFound, ReplicaError, Unavailable, Unsupported
 from couchmend.replica.embedded import Folder
@@ -34,27 +35,33 @@ from couchmend.replica.http_face.guards.asgi import App
 from couchmend.replica.http_face.guards.protect import protect
 from couchmend.replica.http_face.routes.routing import Route, route
 from couchmend.replica.http_face.site import Site
-from couchmend.settings import ReplicaServer
+from couchmend.settings import ReplicaServer, Server
 
 logger = logging.getLogger(__name__)
 
 
-def create_app(folder: Folder, settings: ReplicaServer | None = None) -> CouchApp:
+def create_app(
+    folder: Folder, settings: ReplicaServer | None = None, servers: Sequence[Server] = ()
+) -> CouchApp:
     """An ASGI application that serves a folder of databases as a CouchDB does.
 
     The folder stays the caller's, who closes it after the server.
 
+    servers: how `_replicate` talks to others; their credentials are not used.
+
     Raises:
         UsageError: the settings would open a folder without users to others.
     """
-    return CouchApp(folder, settings or ReplicaServer())
+    return CouchApp(folder, settings or ReplicaServer(), servers)
 
 
 class CouchApp:
     """The application with its guards.  `end_feeds` makes live feeds end, for a shutdown."""
 
-    def __init__(self, folder: Folder, settings: ReplicaServer) -> None:
-        self._site = Site(folder, settings)
+    def __init__(
+        self, folder: Folder, settings: ReplicaServer, servers: Sequence[Server] = ()
+    ) -> None:
+        self._site = Site(folder, settings, servers)
         self._guarded: App = protect(Routes(self._site), folder.path, settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +13,7 @@ import uvicorn
 from couchmend.errors import Unavailable
 from couchmend.replica.embedded import Folder
 from couchmend.replica.http_face.app import CouchApp, create_app
-from couchmend.settings import ReplicaServer
+from couchmend.settings import ReplicaServer, Server
 
 GRACE_SECONDS = 5
 BACKLOG = 1024
@@ -33,9 +33,10 @@ class HttpServer(uvicorn.Server):
         folder: Folder,
         settings: ReplicaServer | None = None,
         ready: Callable[[str], None] = lambda url: None,
+        servers: Sequence[Server] = (),
     ) -> None:
         settings = settings or ReplicaServer()
-        self.app = create_app(folder, settings)
+        self.app = create_app(folder, settings, servers)
         self._ready = ready
         self._socket = _listen(settings.host, settings.port)
         self.url = _url(self._socket)
@@ -78,21 +79,29 @@ def serve(
     settings: ReplicaServer | None = None,
     *,
     ready: Callable[[str], None] = lambda url: None,
+    servers: Sequence[Server] = (),
 ) -> None:
     """Serve a folder of databases until the process is told to end (SIGINT, SIGTERM).
 
     `ready` is called with the address once the server answers.  When the server has ended, the
     signal is raised again, for the handler that the caller has set.  Raises like `HttpServer`.
+
+    servers: as for `create_app`.
     """
-    HttpServer(folder, settings, ready).serve_until_told()
+    HttpServer(folder, settings, ready, servers).serve_until_told()
 
 
 class BackgroundServer:
     """The same in a thread, for a `with` block: `url` says where it answers."""
 
-    def __init__(self, folder: Folder, settings: ReplicaServer | None = None) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        settings: ReplicaServer | None = None,
+        servers: Sequence[Server] = (),
+    ) -> None:
         self._answers = threading.Event()
-        self._server = HttpServer(folder, settings, lambda url: self._answers.set())
+        self._server = HttpServer(folder, settings, lambda url: self._answers.set(), servers)
         self.url = self._server.url
         self._thread = threading.Thread(target=self._serve, name="couchmend-serve", daemon=True)
 

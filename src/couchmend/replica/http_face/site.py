@@ -7,17 +7,19 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 import anyio.to_thread
 
 from couchmend.core.document import Doc
+from couchmend.replica.couch.connection.servers import Servers
 from couchmend.replica.embedded import EmbeddedReplica, Folder
 from couchmend.replica.http_face.bells import Bells
 from couchmend.replica.http_face.news import News
-from couchmend.settings import ReplicaServer
+from couchmend.settings import ReplicaServer, Server
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +59,13 @@ class Tasks:
 class Site:
     """A folder of databases that is being served."""
 
-    def __init__(self, folder: Folder, settings: ReplicaServer) -> None:
+    def __init__(
+        self, folder: Folder, settings: ReplicaServer, servers: Sequence[Server] = ()
+    ) -> None:
         self.folder = folder
         self.settings = settings
+        self.servers = _without_credentials(servers)
+        """How to talk to other servers; not as whom."""
         self.bells = Bells()
         self.tasks = Tasks()
         self.news = News(folder)
@@ -94,3 +100,13 @@ class Site:
         """End all live feeds; on the event loop."""
         self.bells.close()
         self.news.close()
+
+
+def _without_credentials(servers: Sequence[Server]) -> Servers:
+    """Names, passwords and tokens are the operator's: they are not lent to whoever may call the
+    server.  A client certificate stays, without which a server may not be reached at all."""
+    entries = [
+        replace(entry, user=None, password_file=None, token_file=None, authentication=None)
+        for entry in servers
+    ]
+    return Servers(entries, environment={})

@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from collections.abc import Mapping
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from couchmend.core.document import JSON, Doc
@@ -25,7 +25,7 @@ from couchmend.errors import (
     UsageError,
 )
 from couchmend.replica.base import Replica
-from couchmend.replica.couch import CouchReplica, CouchServer
+from couchmend.replica.couch import CouchReplica, CouchServer, Options
 from couchmend.replica.http_face.calls import (
     Action,
     Answer,
@@ -66,14 +66,23 @@ class _Remote:
 
     def open(self, call: Call) -> Replica:
         """A replica that is closed with the call."""
-        replica = CouchReplica.open(self.url, user=self.user, password=self.password)
+        replica = CouchReplica.open(
+            self.url, user=self.user, password=self.password, options=self._options(call)
+        )
         return call.resources.enter_context(closing(replica))
 
     def create(self, call: Call) -> None:
         """Make it; raises `PreconditionFailed` if it exists."""
         base, _, name = self.url.rstrip("/").rpartition("/")
-        with closing(CouchServer(base, user=self.user, password=self.password)) as server:
+        server = CouchServer(
+            base, user=self.user, password=self.password, options=self._options(call)
+        )
+        with closing(server):
             server.create(unquote(name))
+
+    def _options(self, call: Call) -> Options:
+        """As the settings say of its server, but as whom only the caller says."""
+        return replace(call.site.servers.options(self.url), authentication=None)
 
 
 def replicate_once(call: Call) -> Answer:
@@ -91,9 +100,10 @@ def replicate_once(call: Call) -> Answer:
     doc_ids, selector, since = _limits(body)
     sides = [_side(call, body[side], side) for side in ("source", "target")]
     if body.get("create_target") is True:
-        with suppress(PreconditionFailed):
+        with suppress(PreconditionFailed), _refused_as_couchdb_does():
             sides[1].create(call)
-    source, target = (_opened(call, side) for side in sides)
+    with _refused_as_couchdb_does():
+        source, target = (side.open(call) for side in sides)
     with call.site.tasks.running(
         type="replication",
         source=source.url,
@@ -203,9 +213,11 @@ def _basic(value: JSON) -> tuple[str, str]:
     return user, password
 
 
-def _opened(call: Call, side: _Local | _Remote) -> Replica:
+@contextmanager
+def _refused_as_couchdb_does() -> Iterator[None]:
+    """What is wrong with a side, in CouchDB's words."""
     try:
-        return side.open(call)
+        yield
     except UsageError as problem:
         raise BadRequest(problem.message, error="invalid_replication") from problem
     except DatabaseNotFound as problem:
