@@ -1,11 +1,13 @@
-"""About the database itself: counts and sizes, who may what, limits, compaction."""
+"""About the database itself: counts and sizes, who may what, limits, compaction; and which one
+may have been meant where there is none."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 
 from couchmend.core.document import JSON, Doc, dumps, dumps_checked
-from couchmend.errors import BadRequest
+from couchmend.errors import BadRequest, DatabaseNotFound, ReplicaError
 from couchmend.replica.base import DatabaseInfo, Sizes
 from couchmend.replica.couch.connection import Connection
 from couchmend.replica.couch.connection.answers import sequence
@@ -74,6 +76,20 @@ def set_revs_limit(connection: Connection, limit: int) -> None:
 def compact(connection: Connection) -> None:
     """See `Replica.compact`."""
     _do(connection, "POST", "_compact", b"{}")
+
+
+def name_the_nearest(missing: DatabaseNotFound, connection: Connection, name: str) -> None:
+    """Put into the hint which name the server has that is most like `name`.
+
+    That the server does not tell its names (only admins may see them) is no further error.
+    """
+    try:
+        answer = connection.server.answer("GET", "_all_dbs")
+        names = answer.texts(answer.json_list)
+    except ReplicaError:
+        return
+    if near := difflib.get_close_matches(name, names, n=1, cutoff=0.6):
+        missing.hint = f"did you mean {near[0]}?"
 
 
 def _do(connection: Connection, method: str, path: str, body: bytes) -> None:

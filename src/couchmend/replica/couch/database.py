@@ -32,7 +32,6 @@ from couchmend.replica.base import (
 )
 from couchmend.replica.couch import about, attachments, local, mango, purging
 from couchmend.replica.couch.connection import Connection, Options
-from couchmend.replica.couch.nearest import name_the_nearest
 from couchmend.replica.couch.reading import bulk, changes, listing, revisions
 from couchmend.replica.couch.writing import documents
 
@@ -71,7 +70,7 @@ class CouchReplica(Replica):
             replica.info()
         except BaseException as problem:
             if isinstance(problem, DatabaseNotFound):
-                name_the_nearest(problem, connection, replica.name)
+                about.name_the_nearest(problem, connection, replica.name)
             connection.close()
             raise
         return replica

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from couchmend.errors import BadRequest, DatabaseNotFound
 from couchmend.replica.base import Server
+from couchmend.replica.couch.about import name_the_nearest
 from couchmend.replica.couch.connection import Connection, Options
 from couchmend.replica.couch.database import CouchReplica
-from couchmend.replica.couch.nearest import name_the_nearest
 
 
 class CouchServer(Server):
