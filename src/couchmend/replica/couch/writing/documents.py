@@ -14,7 +14,7 @@ from couchmend.replica.couch.connection.answers import Answer
 from couchmend.replica.couch.writing.drafts import Draft, drafted
 from couchmend.replica.couch.writing.lone import check_rev, write_alone
 
-Rows = dict[int, Written | Refused]
+Outcomes = dict[int, Written | Refused]
 """What became of documents, by their places."""
 
 
@@ -59,7 +59,9 @@ def revs_diff(connection: Connection, revs: Mapping[str, Sequence[str]]) -> dict
     return lacking
 
 
-def _write_together(connection: Connection, drafts: Sequence[Draft], *, new_edits: bool) -> Rows:
+def _write_together(
+    connection: Connection, drafts: Sequence[Draft], *, new_edits: bool
+) -> Outcomes:
     head = b'{"docs":[' if new_edits else b'{"new_edits":false,"docs":['
     try:
         answer = connection.answer(
@@ -75,7 +77,7 @@ def _write_together(connection: Connection, drafts: Sequence[Draft], *, new_edit
     return _edited(answer, drafts) if new_edits else _refused(answer, drafts)
 
 
-def _edited(answer: Answer, drafts: Sequence[Draft]) -> Rows:
+def _edited(answer: Answer, drafts: Sequence[Draft]) -> Outcomes:
     """A row for each document, in whatever order the server has them."""
     told = answer.json_list
     if len(told) != len(drafts):
@@ -84,7 +86,7 @@ def _edited(answer: Answer, drafts: Sequence[Draft]) -> Rows:
     all_accepted = answer.status == 202 and not any(
         isinstance(row, dict) and row.get("accepted") is True for row in told
     )
-    rows: Rows = {}
+    rows: Outcomes = {}
     for draft, row in _paired(answer, told, drafts):
         match row:
             case {"error": _}:
@@ -114,7 +116,7 @@ def _paired(
 def _told_apart(
     answer: Answer, rows: Sequence[JSON], drafts: deque[Draft]
 ) -> Iterator[tuple[Draft, JSON]]:
-    """Rows of one id, in the order in which its documents were sent; where that cannot be,
+    """Outcomes of one id, in the order in which its documents were sent; where that cannot be,
     since one that is stored is a generation after its `_rev`, by their generations first."""
     generations = [_generation(answer, row) for row in rows]
     if not all(map(_may_become, drafts, generations)):
@@ -143,10 +145,10 @@ def _generation(answer: Answer, row: JSON) -> int | None:
     return None
 
 
-def _refused(answer: Answer, drafts: Sequence[Draft]) -> Rows:
+def _refused(answer: Answer, drafts: Sequence[Draft]) -> Outcomes:
     """With `new_edits=false`, only what was not stored has a row."""
     waiting = _by_id(drafts)
-    rows: Rows = {}
+    rows: Outcomes = {}
     for row in answer.json_list:
         id = answer.text(row, "id")
         rev = answer.text(row, "rev") if row.get("rev") is not None else None
