@@ -138,9 +138,9 @@ _D2 = b'{"seq":"1-a","id":"d2","changes":[{"rev":"1-a"}]}'
 UNASKED: dict[str, tuple[Lines, ChangesQuery, int]] = {
     "a row twice": (Lines(lambda line: [line, line]), ChangesQuery(), 1),
     "a row that came before": (Lines(lambda line: [_D2 if line else line]), ChangesQuery(), 1),
-    "a row too many": (
-        Lines(lambda line: [line, _D2] if b'"id"' in line else [line]),
-        ChangesQuery(doc_ids=["d1", "d2"], limit=1),
+    "a row too many that came before": (
+        Lines(lambda line: [_D2, _D2] if b'"id"' in line else [line]),
+        ChangesQuery(doc_ids=["d2"], limit=2),
         1,
     ),
     "a row for another document": (

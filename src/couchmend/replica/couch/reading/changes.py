@@ -140,8 +140,7 @@ def follow(
 
     Raises:
         Unavailable: the feed broke off, or fell silent for longer than a heartbeat; transient.
-        ReplicaError: `bad_answer` for a row that was not asked for, one too many, or one that
-            comes twice.
+        ReplicaError: `bad_answer` for a row that was not asked for, or one that comes twice.
     """
     interval = heartbeat_seconds
     if timeout_seconds is not None:
@@ -169,6 +168,8 @@ def follow(
                 expected.hold(answer, [row])
                 expected.take([row])
                 yield from in_order(connection, query, [row])
+                if expected.came == query.limit:
+                    return  # pouchdb-server would go on
                 quiet_from = time.monotonic()
             elif (
                 timeout_seconds is not None
