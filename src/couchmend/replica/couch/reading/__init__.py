@@ -1,1 +1,1 @@
-"""What is read: documents, leaves, changes, listings, queries; each answer is checked."""
+"""What is read: documents, leaves, changes, listings; each answer is checked."""
