@@ -12,7 +12,7 @@ import pytest
 
 from couchmend import errors
 from couchmend.cli import exit_code
-from tests.cli.running import COMMAND, couchmend, environment
+from tests.cli.running import COMMAND, couchmend, couchmend_here, environment
 
 
 def test_help_and_version() -> None:
@@ -76,6 +76,25 @@ def test_an_error_is_one_line_with_a_hint(
     (line,) = done.stderr.splitlines()
     assert line.startswith("couchmend: ")
     assert "Traceback" not in line
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "htp://jo:secret@host/db", "jo:secret@host:5984/db", "u:secret@host", "http:/jo:secret@h/d",
+        "http:jo:secret@host/db", "http://jo:sec/ret@host/db", "secret@host/db",
+        "http://jo:secret@127.0.0.1:1/db",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", [["info"], ["get"], ["changes"]])
+def test_no_password_of_a_misspelt_address_is_shown(
+    address: str, command: list[str], folder: Path
+) -> None:
+    done = couchmend_here(
+        "replica", *command, address, *(["a"] if command == ["get"] else []), cwd=folder
+    )
+    assert done.returncode in {2, 3}
+    assert "sec" not in done.stderr
 
 
 def test_a_traceback_only_when_asked_for() -> None:

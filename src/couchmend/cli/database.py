@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import typer
 
-from couchmend.errors import DatabaseNotFound, Unsupported, UsageError
+from couchmend.errors import DatabaseNotFound, Unsupported, UsageError, without_credentials
 
 if TYPE_CHECKING:
     from couchmend.replica.base import Replica
@@ -137,15 +137,18 @@ def _check(address: str) -> None:
             target=address,
             hint="give it a file: file:notes.couch",
         )
-    if colon and scheme.isalpha() and len(scheme) > 1 and not Path(address).exists():
+    exists = Path(address).exists()
+    shown = address if exists else without_credentials(address)
+    if colon and scheme.isalpha() and len(scheme) > 1 and not exists:
+        what = f"`{scheme}:`" if shown == address else "what it begins with"
         raise UsageError(
-            f"`{scheme}:` is no kind of database",
-            target=address,
+            f"{what} is no kind of database",
+            target=shown,
             hint="use file:PATH, dir:PATH, http://HOST/NAME or https://HOST/NAME",
         )
     kind = "dir" if Path(address).is_dir() else "file"
     raise UsageError(
         "a path alone does not say what kind of database it is",
-        target=address,
-        hint=f"say {kind}:{address}",
+        target=shown,
+        hint=f"say {kind}:{shown}",
     )
