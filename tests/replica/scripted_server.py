@@ -75,8 +75,9 @@ def scripted_server() -> Iterator[ScriptedServer]:
             for name, value in {"Content-Length": str(len(text)), **told.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            with suppress(ConnectionError):  # a client may have heard enough
-                self.wfile.write(text[: told.cut])
+            if self.command != "HEAD":
+                with suppress(ConnectionError):  # a client may have heard enough
+                    self.wfile.write(text[: told.cut])
             self.close_connection = self.close_connection or told.cut is not None
 
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815
