@@ -1,0 +1,1 @@
+"""Policies: which rule holds for which path, and the rules."""

@@ -1,0 +1,191 @@
+"""Patterns of paths, as policies write them.
+
+From the root, dotted: `address.city`.  A pattern covers everything beneath what it names.
+`*` is any one member, `[]` any element of a list, `**` any number of steps: also none, except
+at the end, where it is everything beneath.  Names that are more than a word stand in quotes:
+`"a.b"`.
+
+Of several patterns that match a path, the most specific holds: compared step by step from the
+root, a name comes before `[]`, `[]` before `*`, `*` before `**`, and a longer pattern before the
+shorter one that it begins with.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, TypeVar
+
+from couchmend.core.paths import Path, Step
+from couchmend.errors import UsageError
+
+T = TypeVar("T")
+
+
+class Wild(Enum):
+    """A step of a pattern that is no name."""
+
+    DEEP = "**"
+    MEMBER = "*"
+    ELEMENT = "[]"
+    ANY = "any"
+
+
+_RANKS = {Wild.DEEP: 0, Wild.MEMBER: 1, Wild.ELEMENT: 2}
+_NAME_RANK = 3
+_STEP = re.compile(
+    r"""(?P<deep>\*\*) | (?P<member>\*)
+    | (?P<quoted>"(?:[^"\\]|\\.)*") | (?P<name>[^\s.*"\[\]]+)""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern that was read: names, and what stands for any."""
+
+    text: str
+    steps: tuple[str | Wild, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Pattern:
+        """Read a pattern.
+
+        Raises:
+            UsageError: it is none; says where.
+        """
+        steps: list[str | Wild] = []
+        place = 0
+        while place < len(text):
+            if text.startswith("[]", place):
+                steps.append(Wild.ELEMENT)
+                place += 2
+                continue
+            if steps:
+                if text[place] != ".":
+                    raise _wrong(text, place, "a dot or [] is missing")
+                place += 1
+            found = _STEP.match(text, place)
+            if not found:
+                raise _wrong(text, place, "a name is missing")
+            steps.append(_step(found, text))
+            place = found.end()
+        if not steps:
+            raise _wrong(text, 0, "it is empty")
+        return cls(text, tuple(steps))
+
+    @property
+    def specificity(self) -> tuple[int, ...]:
+        """Larger is more specific, among patterns that match one path."""
+        return tuple(_NAME_RANK if isinstance(step, str) else _RANKS[step] for step in self.steps)
+
+
+def _step(found: re.Match[str], text: str) -> str | Wild:
+    if found["deep"]:
+        return Wild.DEEP
+    if found["member"]:
+        return Wild.MEMBER
+    if found["quoted"]:
+        try:
+            return str(json.loads(found["quoted"]))
+        except ValueError as problem:
+            raise _wrong(text, found.start(), "this is no string") from problem
+    return found["name"]
+
+
+def _wrong(text: str, place: int, why: str) -> UsageError:
+    return UsageError(
+        f"{text!r} is not a field pattern: {why} at character {place + 1}",
+        hint="a pattern is written like title, address.city, subtasks[].done, settings.*, "
+        '**.color or "odd.name"',
+    )
+
+
+class Patterns(Generic[T]):
+    """Values by patterns, read as one descends: `beneath` leads a step further, `value` is what
+    holds there.  It does not change, and may be shared."""
+
+    __slots__ = ("_beneath", "_covering", "_entries", "_names", "_open", "goes_on", "value")
+
+    def __init__(self, values: Mapping[Pattern, T]) -> None:
+        entries = [_Entry.of(pattern, value) for pattern, value in values.items()]
+        self._stand(entries, frozenset((place, 0) for place in range(len(entries))), None)
+
+    def _stand(
+        self, entries: Sequence[_Entry[T]], at: Iterable[tuple[int, int]], covering: int | None
+    ) -> None:
+        passed = {(i, step) for i, start in at for step in entries[i].passed(start)}
+        matched = [i for i, step in passed if step == len(entries[i].steps)]
+        candidates = matched if covering is None else [covering, *matched]
+        best = max(candidates, key=lambda i: entries[i].specificity, default=None)
+        self._entries = entries
+        self._covering = best
+        self._open = frozenset((i, step) for i, step in passed if step < len(entries[i].steps))
+        self._names = {entries[i].steps[step] for i, step in self._open}
+        self._beneath: dict[str | Wild, Patterns[T]] = {}
+        self.value: T | None = None if best is None else entries[best].value
+        """What the most specific pattern that covers this place says."""
+        least = () if best is None else entries[best].specificity
+        self.goes_on = any(entries[i].specificity >= least for i, _ in self._open)
+        """Whether beneath this place a pattern may hold that is as specific, or more."""
+
+    def beneath(self, step: Step) -> Patterns[T]:
+        """What holds one step further."""
+        if not self._open:
+            return self
+        kind: str | Wild
+        if not isinstance(step, str):
+            kind = Wild.ELEMENT
+        else:
+            kind = step if step in self._names else Wild.MEMBER
+        found = self._beneath.get(kind)
+        if found is None:
+            found = self._beneath[kind] = self._next(kind)
+        return found
+
+    def at(self, path: Path) -> T | None:
+        """What holds at a path from here."""
+        node = self
+        for step in path:
+            node = node.beneath(step)
+        return node.value
+
+    def _next(self, kind: str | Wild) -> Patterns[T]:
+        further = set[tuple[int, int]]()
+        for i, step in self._open:
+            wanted = self._entries[i].steps[step]
+            if wanted is Wild.DEEP:
+                further.add((i, step))
+            elif (
+                wanted is Wild.ANY
+                or wanted == kind
+                or (wanted is Wild.MEMBER and isinstance(kind, str))
+            ):
+                further.add((i, step + 1))
+        node: Patterns[T] = object.__new__(Patterns)
+        node._stand(self._entries, further, self._covering)
+        return node
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry(Generic[T]):
+    steps: tuple[str | Wild, ...]
+    specificity: tuple[int, ...]
+    value: T
+
+    @classmethod
+    def of(cls, pattern: Pattern, value: T) -> _Entry[T]:
+        steps = pattern.steps
+        if steps[-1] is Wild.DEEP:  # at the end it stands for one step or more
+            steps = (*steps[:-1], Wild.ANY, Wild.DEEP)
+        return cls(steps, pattern.specificity, value)
+
+    def passed(self, step: int) -> Iterator[int]:
+        """Where a pattern stands, also when each `**` from there on stands for nothing."""
+        yield step
+        while step < len(self.steps) and self.steps[step] is Wild.DEEP:
+            step += 1
+            yield step

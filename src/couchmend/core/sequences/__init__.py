@@ -1,0 +1,1 @@
+"""Algorithms on lists and strings: differences, orders, three-way merges."""
