@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from couchmend.core.paths import Path, pointer, readable
-from couchmend.core.values import ABSENT, Value
+from couchmend.core.paths import Path
+from couchmend.core.values import Value
 
 Kind: TypeAlias = Literal["same", "current", "other", "combined", "conflict"]
 Aspect: TypeAlias = Literal["value", "order"]

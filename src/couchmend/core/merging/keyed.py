@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from couchmend.core.document import JSON
@@ -64,39 +65,49 @@ def merge_keyed(
         taken = at((*path, Element(key, id)), rules, was, here, there)
         if taken is not ABSENT:
             merged[id] = taken
+    arranged = _Arrangement(key, known, list(mine), list(theirs), list(merged))
     clash = order.clash or (path, "order") in outcome.were_open
-    _note_order(outcome, path, known, list(mine), list(theirs), list(merged), clash=clash)
+    arranged.note(outcome, path, clash=clash)
     return list(merged.values())
 
 
-def _note_order(
-    outcome: Outcome,
-    path: Path,
-    base: list[JSON] | None,
-    current: list[JSON],
-    other: list[JSON],
-    taken: list[JSON],
-    *,
-    clash: bool,
-) -> None:
-    """Say how the elements are arranged, unless that follows from the rest: in a result that
-    nobody arranged they stand as in current, the new ones at the end."""
-    was = ABSENT if base is None else base
-    if clash:
-        reason = "both sides arranged the elements, in different ways"
-        outcome.conflict(path, was, current, other, reason, aspect="order", taken=taken)
-        return
-    present, shared = set(taken), set(current) & set(other)
-    unarranged = [id for id in current if id in present]
-    unarranged += [id for id in taken if id not in set(current)]
-    here, there = _only(shared, current), _only(shared, other)
-    if taken == unarranged and here == there:
-        return
-    before = None if base is None else _only(shared, base)
-    by = [side for side, ids in zip(BOTH, (here, there), strict=True) if ids != before]
-    kind = kind_of(_only(shared, taken), here, there)
-    reason = "the elements stand as the side that arranged them has them"
-    outcome.note(path, kind, was, current, other, taken, reason, by=by, aspect="order")
+@dataclass(frozen=True, slots=True)
+class _Arrangement:
+    """In which order a list's elements stand before and after a merge, by their identities."""
+
+    key: str
+    base: list[JSON] | None
+    current: list[JSON]
+    other: list[JSON]
+    taken: list[JSON]
+
+    def note(self, outcome: Outcome, path: Path, *, clash: bool) -> None:
+        """Say how the elements are arranged, unless that follows from the rest: when nobody
+        arranged them they stand as in current, the new ones at the end."""
+        base = ABSENT if self.base is None else self._shown(self.base)
+        current, other, taken = map(self._shown, (self.current, self.other, self.taken))
+        if clash:
+            reason = "both sides arranged the elements, in different ways"
+            outcome.conflict(path, base, current, other, reason, aspect="order", taken=taken)
+            return
+        shared = set(self.current) & set(self.other)
+        here, there = _only(shared, self.current), _only(shared, self.other)
+        if here == there and self.taken == unarranged(self.current, self.taken):
+            return
+        before = None if self.base is None else _only(shared, self.base)
+        by = [side for side, ids in zip(BOTH, (here, there), strict=True) if ids != before]
+        kind = kind_of(_only(shared, self.taken), here, there)
+        reason = "the elements stand as the side that arranged them has them"
+        outcome.note(path, kind, base, current, other, taken, reason, by=by, aspect="order")
+
+    def _shown(self, ids: list[JSON]) -> list[JSON]:
+        return [{self.key: id} for id in ids]
+
+
+def unarranged(current: list[JSON], taken: list[JSON]) -> list[JSON]:
+    """How the elements of a result stand when nobody arranged them."""
+    present, before = set(taken), set(current)
+    return [id for id in current if id in present] + [id for id in taken if id not in before]
 
 
 def _only(some: set[JSON], ids: list[JSON]) -> list[JSON]:

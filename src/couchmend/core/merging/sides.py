@@ -39,6 +39,11 @@ class Supply:
             if len(named) > len(path) and covers(path, named):
                 yield named, version
 
+    def with_version(self, path: Path, version: Version) -> Supply:
+        """The same, but for what stands at a path."""
+        named = {**self._named, path: version}
+        return Supply(named.pop(()), named)
+
     def paths(self) -> list[Path]:
         """The paths that have a version of their own."""
         return list(self._named)

@@ -17,12 +17,14 @@ class Version:
     timestamp: when it says it was written, in microseconds since 1970 (UTC); None when it does
         not say, or not readably.
     device: which device it says wrote it.
+    rank: its place among the versions of its document, the winner's being 0.
     """
 
     name: str
     body: Value
     timestamp: int | None = None
     device: str | None = None
+    rank: int = 0
 
     @property
     def label(self) -> str:
@@ -32,9 +34,10 @@ class Version:
 
 
 def newest(versions: Iterable[Version]) -> Version:
-    """The one with the newest timestamp; no timestamp is the oldest; of equal ones the first."""
-    return max(versions, key=_age)
+    """The one with the newest timestamp; no timestamp is the oldest; of equal ones the better."""
+    return max(versions, key=_precedence)
 
 
-def _age(version: Version) -> float:
-    return float("-inf") if version.timestamp is None else version.timestamp
+def _precedence(version: Version) -> tuple[bool, int, int]:
+    timestamp = version.timestamp
+    return timestamp is not None, timestamp or 0, -version.rank

@@ -1,0 +1,115 @@
+"""Attachments in a merge: by name and digest, three-way like fields.
+
+A version's body has them as `_attachments`, each with what is the same wherever the content is
+the same: `content_type` and `digest`.  Which revision a stub belongs to, and in what form
+it was read, says nothing about the content.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
+
+from couchmend.core.document import JSON, Doc, body_of
+from couchmend.core.merging.decisions import Decision
+from couchmend.core.merging.sides import Side
+from couchmend.core.values import ABSENT, same
+from couchmend.errors import DocumentInvalid
+
+MEMBER = "_attachments"
+DEFAULT_TYPE = "application/octet-stream"
+KEEP_BOTH = "keep-both"
+_SHOWN_DIGITS = 4
+
+
+def version_body(doc: Mapping[str, JSON]) -> Doc:
+    """A document's fields and attachments, as they take part in a merge.
+
+    Raises:
+        DocumentInvalid: a reserved member that CouchDB does not know, or an attachment that
+            cannot be told from another: neither a digest nor its content is there.
+    """
+    body = body_of(doc)
+    entries = doc.get(MEMBER)
+    if entries:
+        body[MEMBER] = content(entries)
+    return body
+
+
+def content(entries: JSON) -> Doc:
+    """The attachments as they are compared, sorted by name."""
+    if not isinstance(entries, Mapping) or not all(
+        isinstance(entry, Mapping) for entry in entries.values()
+    ):
+        raise DocumentInvalid(f"{MEMBER} must be an object of objects")
+    return {name: _content(name, entries[name]) for name in sorted(entries)}
+
+
+def _content(name: str, entry: Mapping[str, JSON]) -> Doc:
+    digest, data = entry.get("digest"), entry.get("data")
+    if digest is None and isinstance(data, str | bytes):
+        plain = base64.b64decode(data) if isinstance(data, str) else data
+        md5 = hashlib.md5(plain, usedforsecurity=False).digest()
+        digest = f"md5-{base64.b64encode(md5).decode()}"
+    if not isinstance(digest, str):
+        raise DocumentInvalid(
+            f"attachment {name} has no digest", hint="read the document with its stubs"
+        )
+    return {"content_type": entry.get("content_type", DEFAULT_TYPE), "digest": digest}
+
+
+def keep_both(side: Side, decisions: Sequence[Decision]) -> tuple[Side, list[Decision]]:
+    """Where several contents compete for one name, give all but the first names of their own:
+    `photo.jpg` and `photo (conflict 2-9f3a).jpg`.
+
+    What one version changed and another removed stays open.
+    """
+    kept: list[Decision] = []
+    value, opened, supply = side.value, dict(side.open), side.supply
+    for decision in decisions:
+        rivals = opened.get(decision.place, ())
+        if not _is_about_content(decision) or any(rival.value is ABSENT for rival in rivals):
+            kept.append(decision)
+            continue
+        del opened[decision.place]
+        files = dict(value[MEMBER])
+        reason = "the contents differ, and the policy keeps both"
+        kept.append(replace(decision, kind="current", resolver=KEEP_BOTH, reason=reason))
+        for rival in rivals:
+            if same(rival.value, decision.taken):
+                continue
+            name = _other_name(str(decision.path[1]), rival.version.name, files)
+            files[name] = rival.value
+            supply = supply.with_version((MEMBER, name), rival.version)
+            kept.append(
+                Decision(
+                    (MEMBER, name),
+                    "other",
+                    {rival.version.name: rival.value},
+                    ABSENT,
+                    rival.value,
+                    (rival.version.name,),
+                    KEEP_BOTH,
+                    f"the content that {rival.version.label} has under the name {decision.path[1]}",
+                )
+            )
+        value = {**value, MEMBER: {name: files[name] for name in sorted(files)}}
+    return replace(side, value=value, open=opened, supply=supply), kept
+
+
+def _is_about_content(decision: Decision) -> bool:
+    return decision.unresolved and len(decision.path) == 2 and decision.path[0] == MEMBER
+
+
+def _other_name(name: str, rev: str, taken: Container[str]) -> str:
+    """A name for another version's content, with as much of its revision as tells it apart."""
+    stem, dot, ending = name.rpartition(".")
+    if not stem:
+        stem, dot, ending = name, "", ""
+    for length in range(rev.find("-") + 1 + _SHOWN_DIGITS, len(rev) + 1):
+        other = f"{stem} (conflict {rev[:length]}){dot}{ending}"
+        if other not in taken:
+            return other
+    return f"{stem} (conflict {rev}){dot}{ending}"

@@ -1,0 +1,178 @@
+"""The front door: two versions of a document, or of any JSON value, over their base.
+
+>>> from couchmend import merge
+>>> base = {"title": "Milk", "done": False}
+>>> merge(base, {"title": "Oat milk", "done": False}, {"title": "Milk", "done": True})
+Merge of current and other: nothing is left to decide
+  title  current  "Milk" -> "Oat milk"  only current changed it
+  done   other    false -> true  only other changed it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from couchmend.core.document import JSON, dumps_checked
+from couchmend.core.merging.applying import apply_decisions
+from couchmend.core.merging.attachments import version_body
+from couchmend.core.merging.bases import Base, BaseKind
+from couchmend.core.merging.decisions import Decision, Kind
+from couchmend.core.merging.fold import merge_sides
+from couchmend.core.merging.sides import Side
+from couchmend.core.merging.telling import told
+from couchmend.core.merging.three_way import MAX_DEPTH
+from couchmend.core.paths import Path, covers, from_readable, readable, value_at
+from couchmend.core.policy.policy import PLAIN, Policy
+from couchmend.core.policy.versions import Version
+from couchmend.core.values import ABSENT, Value
+from couchmend.errors import DocumentInvalid, TooLarge, UsageError
+
+MAX_BYTES = 32 << 20
+"""Size of one version, as JSON."""
+
+CHOSEN = "chosen"
+"""The resolver of a decision that a person took."""
+
+_ALIASES = {"local": "current", "remote": "other"}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Merge:
+    """What came of merging versions of one document.
+
+    value: the result, complete even where something is left to decide: there it is provisional.
+        Members that CouchDB keeps beside a document's fields (`_id`, `_rev`, …) are not in it;
+        `_attachments` says which content each name has.
+    decisions: what became of each path on which the versions differ.
+    versions: those that were merged, the winner first.
+    """
+
+    value: Value
+    decisions: tuple[Decision, ...]
+    versions: tuple[Version, ...]
+
+    @property
+    def unresolved(self) -> tuple[Decision, ...]:
+        """What is left to decide."""
+        return tuple(decision for decision in self.decisions if decision.unresolved)
+
+    def take(self, path: str | Path, version: str) -> Merge:
+        """The same, with the value that a version has at a path.
+
+        Raises:
+            UsageError: nothing was decided about that path, or there is no such version.
+        """
+        name = _ALIASES.get(version, version)
+        found = next((known for known in self.versions if known.name == name), None)
+        if found is None:
+            names = ", ".join(known.name for known in self.versions)
+            raise UsageError(f"there is no version {version!r}", hint=f"there are {names}")
+        decision = self._about(path)
+        value = decision.versions.get(name, value_at(found.body, decision.path))
+        kind: Kind = "current" if found is self.versions[0] else "other"
+        return self._decided(decision, kind, value, f"chosen: the value of {found.label}")
+
+    def put(self, path: str | Path, value: Value) -> Merge:
+        """The same, with a value of one's own at a path; `ABSENT` leaves it out.
+
+        Raises:
+            UsageError: nothing was decided about that path.
+            DocumentInvalid: the value is not JSON.
+        """
+        if value is not ABSENT:
+            _checked(value, "the value")
+        return self._decided(self._about(path), "combined", value, "chosen: a value of its own")
+
+    def _about(self, path: str | Path) -> Decision:
+        wanted = from_readable(path) if isinstance(path, str) else path
+        for decision in self.decisions:
+            if decision.path == wanted and decision.aspect == "value":
+                return decision
+        about = ", ".join(readable(decision.path) for decision in self.decisions) or "no path"
+        raise UsageError(
+            f"nothing was decided about {readable(wanted)}", hint=f"the versions differ on {about}"
+        )
+
+    def _decided(self, decision: Decision, kind: Kind, value: Value, reason: str) -> Merge:
+        """With another outcome of one decision; what was decided beneath it counts no more."""
+        chosen = replace(decision, kind=kind, taken=value, resolver=CHOSEN, reason=reason)
+        decisions = tuple(
+            chosen if one is decision else one
+            for one in self.decisions
+            if one is decision or not covers(decision.path, one.path)
+        )
+        return self.with_decisions(decisions)
+
+    def with_decisions(self, decisions: tuple[Decision, ...]) -> Merge:
+        """What other decisions make of the same versions."""
+        return replace(
+            self, value=apply_decisions(self.versions[0].body, decisions), decisions=decisions
+        )
+
+    def __repr__(self) -> str:
+        return told([version.label for version in self.versions], self.decisions)
+
+
+def merge(
+    base: Value,
+    current: Mapping[str, JSON],
+    other: Mapping[str, JSON],
+    policy: Policy | None = None,
+) -> Merge:
+    """Merge two versions of a document over their common ancestor.
+
+    base: the ancestor's body; `ABSENT` or None where it is not known: then nothing is taken
+        for a removal.
+    current: the version that wins where no rule prefers one.
+    policy: which rules hold for which fields; the default one where none is given.
+
+    Raises:
+        DocumentInvalid: one of them is no document.
+        TooLarge: one of them has more than 32 MiB.
+    """
+    before = ABSENT if base is None or base is ABSENT else _document(base, "the base")
+    here, there = _document(current, "current"), _document(other, "other")
+    return _merged(before, here, there, policy or Policy())
+
+
+def merge_json(base: Value, current: Value, other: Value, policy: Policy = PLAIN) -> Merge:
+    """Merge two versions of any JSON value.  Every member of an object is like any other: no
+    name means something of its own, unless the policy says so.
+
+    base: `ABSENT` where it is not known; None is null.
+
+    Raises:
+        DocumentInvalid: one of them is not JSON, or nested more than 200 levels.
+        TooLarge: one of them has more than 32 MiB.
+    """
+    if base is not ABSENT:
+        _checked(base, "the base")
+    return _merged(base, _checked(current, "current"), _checked(other, "other"), policy)
+
+
+def _merged(base: Value, current: Value, other: Value, policy: Policy) -> Merge:
+    mine = policy.version("current", current)
+    theirs = replace(policy.version("other", other), rank=1)
+    kind = BaseKind.CREATED if base is ABSENT else BaseKind.EXACT
+    side, decisions = merge_sides(Base(kind, None, base), Side.of(mine), Side.of(theirs), policy)
+    return Merge(side.value, tuple(decisions), (mine, theirs))
+
+
+def _document(value: JSON, name: str) -> JSON:
+    if not isinstance(value, Mapping):
+        raise DocumentInvalid(
+            "a document is an object", target=name, hint="merge_json merges any JSON value"
+        )
+    return _checked(version_body(value), name)
+
+
+def _checked(value: JSON, name: str) -> JSON:
+    try:
+        size = len(dumps_checked(value, MAX_DEPTH))
+    except DocumentInvalid as problem:
+        problem.target = name
+        raise
+    if size > MAX_BYTES:
+        raise TooLarge(f"it has {size} bytes, and {MAX_BYTES} is the limit", target=name)
+    return value
