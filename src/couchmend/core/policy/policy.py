@@ -1,0 +1,393 @@
+"""Which rule holds for which path of which documents."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Any, Final, cast, get_args
+
+from couchmend.core.document import JSON
+from couchmend.core.paths import Path
+from couchmend.core.policy.data import (
+    Attachments,
+    Auto,
+    DeadBranches,
+    FieldClass,
+    NoAncestor,
+    PolicyError,
+    Reader,
+    as_resolver,
+    auto_data,
+    checksum_data,
+    names_of,
+    read_auto,
+    read_checksum,
+    read_match,
+    read_resolver,
+    read_severity,
+)
+from couchmend.core.policy.metadata import (
+    CHECKSUM,
+    DEVICE,
+    DEVICE_FIELDS,
+    IGNORED,
+    TIMESTAMP,
+    TIMESTAMP_FIELDS,
+    Checksum,
+    device_of,
+    first_present,
+    sealed,
+)
+from couchmend.core.policy.patterns import Pattern, Patterns
+from couchmend.core.policy.resolvers import Resolver
+from couchmend.core.policy.timestamps import instant, is_suspect
+from couchmend.core.policy.versions import Version
+from couchmend.core.selector import Selector
+from couchmend.core.values import ABSENT, Value, canonical
+
+IDENTITY_KEYS: Final = ("_id", "id", "uuid", "key")
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a policy says of a path.  `metadata`: it is about the version and says nothing of
+    its content."""
+
+    resolver: Resolver
+    metadata: bool = False
+
+
+@dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
+class Policy:
+    """Rules for the merge of documents, and for which documents; it does not change.
+
+    Two are equal that say the same of the same documents under one name.
+    """
+
+    name: str
+    fields: Mapping[str, JSON]
+    identity_keys: tuple[str, ...]
+    timestamp_fields: tuple[str, ...]
+    device_fields: tuple[str, ...]
+    ignore_fields: tuple[str, ...]
+    checksum: Checksum | None
+    schema_version_field: str | None
+    severity: Mapping[str, tuple[str, ...]]
+    auto: Auto
+    no_ancestor: NoAncestor
+    attachments: Attachments
+    dead_branches: DeadBranches
+    clock_skew_seconds: float
+    match: Mapping[str, JSON] | None
+    ids: tuple[str, ...]
+    resolvers: Mapping[str, Resolver]
+
+    rules: Patterns[Rule]
+    """What holds for each path."""
+    severities: Patterns[FieldClass]
+    """The class of each path, where it has one."""
+    digest: str
+    """SHA-256 over everything that bears on a merge or on what is done with it."""
+    _selector: Selector | None
+    _timestamps: tuple[Path, ...]
+    _devices: tuple[Path, ...]
+    _schema_version: Path
+    _all_idempotent: bool
+
+    def __init__(
+        self,
+        *,
+        name: str = "default",
+        fields: Mapping[str, JSON] = _NOTHING,
+        identity_keys: Sequence[str] = IDENTITY_KEYS,
+        timestamp_fields: Sequence[str] = TIMESTAMP_FIELDS,
+        device_fields: Sequence[str] = DEVICE_FIELDS,
+        ignore_fields: Sequence[str] = (),
+        checksum: Checksum | Mapping[str, JSON] | None = None,
+        schema_version_field: str | None = None,
+        severity: Mapping[str, Sequence[str]] = _NOTHING,
+        auto: Auto | Mapping[str, JSON] = _NOTHING,
+        no_ancestor: str = "manual",
+        attachments: str = "manual",
+        dead_branches: str = "ignore",
+        clock_skew_seconds: float = 300,
+        match: Mapping[str, JSON] | None = None,
+        ids: Sequence[str] = (),
+        resolvers: Mapping[str, Resolver | Callable[..., Any]] = _NOTHING,
+    ) -> None:
+        """A policy from plain data.
+
+        fields: by pattern the name of a resolver, or `{"prefer": [values]}`.
+        identity_keys: members by which the elements of a list know each other.
+        timestamp_fields, device_fields: which members say when and where a version was written,
+            the first present counts; ignore_fields: others that say nothing of its content.
+        checksum: `{field, algorithm, over, form}`.
+        severity: patterns by class; auto: see `Auto`.  What is not given is as by default.
+        no_ancestor: how versions without an exact base may be merged automatically.
+        match: a Mango selector; ids: patterns of ids like `task-*`.
+        resolvers: those of one's own, by name.
+
+        Raises:
+            PolicyError: all that is wrong with it.
+        """
+        reader = Reader(("policies", name))
+        own = {key: as_resolver(key, given) for key, given in resolvers.items()}
+        found: dict[str, Any] = {
+            "name": name,
+            "identity_keys": reader.texts(("identity_keys",), identity_keys),
+            "timestamp_fields": reader.texts(("timestamp_fields",), timestamp_fields),
+            "device_fields": reader.texts(("device_fields",), device_fields),
+            "ignore_fields": reader.texts(("ignore_fields",), ignore_fields),
+            "checksum": read_checksum(reader, checksum),
+            "schema_version_field": schema_version_field,
+            "severity": MappingProxyType(read_severity(reader, severity)),
+            "auto": read_auto(reader, auto),
+            "clock_skew_seconds": reader.number(("clock_skew_seconds",), clock_skew_seconds, 300),
+            "ids": reader.texts(("ids",), ids),
+            "resolvers": MappingProxyType(own),
+        }
+        for key, value, kind in (
+            ("no_ancestor", no_ancestor, NoAncestor),
+            ("attachments", attachments, Attachments),
+            ("dead_branches", dead_branches, DeadBranches),
+        ):
+            choices = get_args(kind)
+            found[key] = reader.choice((key,), value, choices, choices[0])
+        found["match"], found["_selector"] = read_match(reader, match)
+        found["_schema_version"] = (
+            reader.path(("schema_version_field",), schema_version_field)
+            if schema_version_field is not None
+            else ()
+        )
+        patterns = {
+            key: reader.patterns((key,), found[key])
+            for key in ("timestamp_fields", "device_fields", "ignore_fields")
+        }
+        found["_timestamps"] = _paths(patterns["timestamp_fields"])
+        found["_devices"] = _paths(patterns["device_fields"])
+        about = _metadata_rules(found["checksum"], patterns)
+        found["fields"], rules = _read_fields(reader, fields, own, about)
+        reader.finish()
+        found["rules"] = Patterns(rules)
+        found["severities"] = Patterns(
+            {
+                Pattern.parse(text): cast(FieldClass, weight)
+                for weight, texts in found["severity"].items()
+                for text in texts
+            }
+        )
+        found["_all_idempotent"] = all(rule.resolver.idempotent for rule in rules.values())
+        for key, value in found.items():
+            object.__setattr__(self, key, value)
+        object.__setattr__(self, "digest", hashlib.sha256(canonical(self._effect())).hexdigest())
+
+    # --- plain data
+
+    @classmethod
+    def from_data(
+        cls,
+        data: Mapping[str, JSON],
+        *,
+        name: str = "default",
+        resolvers: Mapping[str, Resolver | Callable[..., Any]] = _NOTHING,
+    ) -> Policy:
+        """A policy from a table, as configuration files have it.
+
+        Raises:
+            PolicyError: all that is wrong with it, keys that do not exist included.
+        """
+        reader = Reader(("policies", name))
+        given = reader.table((), data, DATA_KEYS)
+        try:
+            made = cls(name=name, resolvers=resolvers, **given)
+        except PolicyError as problem:
+            raise PolicyError([*reader.problems, *problem.problems]) from None
+        reader.finish()
+        return made
+
+    def to_data(self) -> dict[str, JSON]:
+        """The policy as a table, without what is as by default."""
+        every = self._data()
+        usual = _DEFAULT._data()
+        return {key: value for key, value in every.items() if value != usual[key]}
+
+    def _data(self) -> dict[str, JSON]:
+        return {
+            "match": None if self.match is None else dict(self.match),
+            "ids": list(self.ids),
+            "fields": dict(self.fields),
+            "identity_keys": list(self.identity_keys),
+            "timestamp_fields": list(self.timestamp_fields),
+            "device_fields": list(self.device_fields),
+            "ignore_fields": list(self.ignore_fields),
+            "checksum": None if self.checksum is None else checksum_data(self.checksum),
+            "schema_version_field": self.schema_version_field,
+            "severity": {name: list(texts) for name, texts in self.severity.items()},
+            "auto": auto_data(self.auto),
+            "no_ancestor": self.no_ancestor,
+            "attachments": self.attachments,
+            "dead_branches": self.dead_branches,
+            "clock_skew_seconds": self.clock_skew_seconds,
+        }
+
+    def _effect(self) -> dict[str, JSON]:
+        every = self._data()
+        del every["match"], every["ids"]
+        return every
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Policy):
+            return NotImplemented
+        return (
+            self.name == other.name
+            and self.digest == other.digest
+            and (self.match, self.ids) == (other.match, other.ids)
+            and self.resolvers == other.resolvers
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.digest))
+
+    def __repr__(self) -> str:
+        said = "".join(f", {key}={value!r}" for key, value in self.to_data().items())
+        said = said if len(said) <= 120 else f"{said[:119]}…"
+        return f"Policy(name={self.name!r}{said})"
+
+    # --- what it says
+
+    def matches(self, doc: Mapping[str, JSON]) -> bool:
+        """Whether it is for a document, with its `_id`: one that both `match` and `ids` take,
+        where it has them; without either, any."""
+        if self._selector is not None and not self._selector.matches(doc):
+            return False
+        id = doc.get("_id", "")
+        return not self.ids or any(fnmatchcase(id, pattern) for pattern in self.ids)
+
+    def version(self, name: str, body: Value) -> Version:
+        """A version of a document, with when and where it says it was written."""
+        written = instant(first_present(body, self._timestamps))
+        return Version(name, body, written, device_of(first_present(body, self._devices)))
+
+    def schema_version(self, body: Value) -> Value:
+        """What a body says of its schema's version."""
+        return first_present(body, [self._schema_version]) if self._schema_version else ABSENT
+
+    def severity_of(self, path: Path) -> FieldClass:
+        """How weighty a path is."""
+        return self.severities.at(path) or "other"
+
+    def is_suspect(self, version: Version, now: int) -> bool:
+        """Whether a version says that it was written later than a clock that is right can say,
+        `now` being in microseconds since 1970."""
+        if version.timestamp is None:
+            return False
+        return is_suspect(version.timestamp, now, self.clock_skew_seconds)
+
+    def sealed(self, body: Value) -> Value:
+        """A merged body with the right checksum, where the policy has one and it does too."""
+        if self.checksum is None:
+            return body
+        rule = self.rules.at(self.checksum.field)
+        return sealed(body, self.checksum) if rule and rule.resolver is CHECKSUM else body
+
+    def uses_non_idempotent(self, body: Value) -> list[tuple[Path, str]]:
+        """The paths of a body that are given to a resolver which is not idempotent, each with
+        its name."""
+        return [] if self._all_idempotent else list(_not_idempotent((), self.rules, body))
+
+
+def _paths(patterns: Iterable[Pattern]) -> tuple[Path, ...]:
+    return tuple(path for path in map(names_of, patterns) if path)
+
+
+def _metadata_rules(
+    checksum: Checksum | None, patterns: Mapping[str, Iterable[Pattern]]
+) -> dict[Pattern, Rule]:
+    """The rules for what is metadata; of two for one pattern the first holds."""
+    fields: list[tuple[Pattern, Resolver]] = []
+    if checksum is not None and checksum.field:
+        steps = tuple(step for step in checksum.field if isinstance(step, str))
+        fields.append((Pattern("", steps), CHECKSUM))
+    for key, resolver in (
+        ("ignore_fields", IGNORED),
+        ("timestamp_fields", TIMESTAMP),
+        ("device_fields", DEVICE),
+    ):
+        fields += [(pattern, resolver) for pattern in patterns[key]]
+    rules = {}
+    for pattern, resolver in fields:
+        rules.setdefault(pattern.steps, (pattern, Rule(resolver, metadata=True)))
+    return dict(rules.values())
+
+
+def _read_fields(
+    reader: Reader,
+    fields: object,
+    own: Mapping[str, Resolver],
+    about: dict[Pattern, Rule],
+) -> tuple[Mapping[str, JSON], dict[Pattern, Rule]]:
+    """The rules for fields, and with those for metadata which they replace where the pattern is
+    the same."""
+    metadata = {pattern.steps: pattern for pattern in about}
+    rules = dict(about)
+    data: dict[str, JSON] = {}
+    seen = {}
+    for text, value in reader.table(("fields",), fields).items():
+        key = ("fields", text)
+        pattern = reader.pattern(key, text)
+        resolver = read_resolver(reader, key, value, own)
+        if pattern is None or resolver is None:
+            continue
+        if pattern.steps in seen:
+            reader.wrong(key, value, f"{seen[pattern.steps]} is the same pattern")
+        seen[pattern.steps] = text
+        known = metadata.get(pattern.steps)
+        if known is not None:
+            del rules[known]
+        rules[pattern] = Rule(resolver, metadata=known is not None)
+        data[text] = dict(value) if isinstance(value, Mapping) else resolver.name
+    return MappingProxyType(data), rules
+
+
+def _not_idempotent(path: Path, rules: Patterns[Rule], value: Value) -> Iterator[tuple[Path, str]]:
+    rule = rules.value
+    if rule is not None and not rule.resolver.idempotent:
+        yield path, rule.resolver.name
+        return
+    if rule is not None and not rules.goes_on:
+        return
+    steps: Iterable[tuple[str | int, Value]] = ()
+    if type(value) is dict:
+        steps = value.items()
+    elif type(value) is list:
+        steps = enumerate(value)
+    for step, part in steps:
+        yield from _not_idempotent((*path, step), rules.beneath(step), part)
+
+
+def choose(policies: Iterable[Policy], doc: Mapping[str, JSON]) -> Policy:
+    """The policy for a document, with its `_id`: the first that matches; the one named `default`
+    stands at the end, wherever it is given, and where none is given it is as by default."""
+    default = _DEFAULT
+    for policy in policies:
+        if policy.name == "default":
+            default = policy
+        elif policy.matches(doc):
+            return policy
+    return default
+
+
+DATA_KEYS: Final = (
+    "match", "ids", "fields", "identity_keys", "timestamp_fields", "device_fields",
+    "ignore_fields", "checksum", "schema_version_field", "severity", "auto", "no_ancestor",
+    "attachments", "dead_branches", "clock_skew_seconds",
+)  # fmt: skip
+"""What a policy's table may hold."""
+
+_DEFAULT: Final = Policy()
+PLAIN: Final = Policy(name="plain", timestamp_fields=(), device_fields=())
+"""Every member alike: none is metadata."""
