@@ -222,7 +222,7 @@ BUILTIN: Final[Mapping[str, Resolver]] = MappingProxyType(
                 _non_empty,
                 'the value that is not empty: null, "", [], {} and nothing at all are',
             ),
-            _form(Form.ATOMIC, "the value as a whole, never a part of it: changed on both sides it is a conflict"),
+            _form(Form.ATOMIC, "the value as a whole: changed on both sides it is a conflict"),
             _named("drop", _drop, "neither: the member is left out"),
             _named("manual", _manual, "nothing: a person decides"),
         )

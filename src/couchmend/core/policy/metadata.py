@@ -76,7 +76,7 @@ CHECKSUM: Final = Resolver("checksum", _any_checksum, trusted=True)
 
 # --- checksums
 
-Form: TypeAlias = Literal["canonical-json", "json", "concatenated"]
+ChecksumForm: TypeAlias = Literal["canonical-json", "json", "concatenated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Checksum:
     field: Path
     algorithm: str = "sha256"
     over: tuple[Pattern, ...] | None = None
-    form: Form = "canonical-json"
+    form: ChecksumForm = "canonical-json"
 
 
 def checksum_of(body: Value, spec: Checksum) -> str:

@@ -36,9 +36,10 @@ class Wild(Enum):
 
 _RANKS = {Wild.DEEP: 0, Wild.MEMBER: 1, Wild.ELEMENT: 2}
 _NAME_RANK = 3
+_NAME = re.compile(r'[^\s.*"\[\]]+')
 _STEP = re.compile(
-    r"""(?P<deep>\*\*) | (?P<member>\*)
-    | (?P<quoted>"(?:[^"\\]|\\.)*") | (?P<name>[^\s.*"\[\]]+)""",
+    rf"""(?P<deep>\*\*) | (?P<member>\*)
+    | (?P<quoted>"(?:[^"\\]|\\.)*") | (?P<name>{_NAME.pattern})""",
     re.VERBOSE,
 )
 
@@ -76,6 +77,19 @@ class Pattern:
         if not steps:
             raise _wrong(text, 0, "it is empty")
         return cls(text, tuple(steps))
+
+    @classmethod
+    def of_names(cls, names: Iterable[Step]) -> Pattern:
+        """The pattern of one place, given by the names of members."""
+        steps = tuple(name for name in names if isinstance(name, str))
+        texts = (name if _NAME.fullmatch(name) else json.dumps(name) for name in steps)
+        return cls(".".join(texts), steps)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The place that it names, where it is nothing but names; else nothing."""
+        found = tuple(step for step in self.steps if isinstance(step, str))
+        return found if len(found) == len(self.steps) else ()
 
     @property
     def specificity(self) -> tuple[int, ...]:

@@ -3,62 +3,55 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, get_args
 
 from couchmend.core.document import JSON
 from couchmend.core.paths import Path
-from couchmend.core.policy.data import (
-    Attachments,
-    Auto,
-    DeadBranches,
-    FieldClass,
-    NoAncestor,
-    PolicyError,
-    Reader,
-    as_resolver,
-    auto_data,
-    checksum_data,
-    names_of,
-    read_auto,
-    read_checksum,
-    read_match,
-    read_resolver,
-    read_severity,
-)
+from couchmend.core.policy.data import PolicyError, Reader
 from couchmend.core.policy.metadata import (
     CHECKSUM,
-    DEVICE,
     DEVICE_FIELDS,
-    IGNORED,
-    TIMESTAMP,
     TIMESTAMP_FIELDS,
     Checksum,
     device_of,
     first_present,
     sealed,
 )
+from couchmend.core.policy.parts import (
+    Attachments,
+    Auto,
+    DeadBranches,
+    FieldClass,
+    NoAncestor,
+    checksum_data,
+    read_auto,
+    read_checksum,
+    read_match,
+    read_severity,
+)
 from couchmend.core.policy.patterns import Pattern, Patterns
 from couchmend.core.policy.resolvers import Resolver
+from couchmend.core.policy.rules import (
+    Custom,
+    Rule,
+    metadata_rules,
+    not_idempotent,
+    read_custom,
+    read_rules,
+)
 from couchmend.core.policy.timestamps import instant, is_suspect
 from couchmend.core.policy.versions import Version
 from couchmend.core.selector import Selector
 from couchmend.core.values import ABSENT, Value, canonical
 
+__all__ = ["DEFAULT", "PLAIN", "Policy", "Rule", "choose"]
+
 IDENTITY_KEYS: Final = ("_id", "id", "uuid", "key")
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What a policy says of a path.  `metadata`: it is about the version and says nothing of
-    its content."""
-
-    resolver: Resolver
-    metadata: bool = False
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
@@ -117,7 +110,7 @@ class Policy:
         clock_skew_seconds: float = 300,
         match: Mapping[str, JSON] | None = None,
         ids: Sequence[str] = (),
-        resolvers: Mapping[str, Resolver | Callable[..., Any]] = _NOTHING,
+        resolvers: Mapping[str, Custom] = _NOTHING,
     ) -> None:
         """A policy from plain data.
 
@@ -134,56 +127,32 @@ class Policy:
         Raises:
             PolicyError: all that is wrong with it.
         """
-        reader = Reader(("policies", name))
-        own = {key: as_resolver(key, given) for key, given in resolvers.items()}
-        found: dict[str, Any] = {
-            "name": name,
-            "identity_keys": reader.texts(("identity_keys",), identity_keys),
-            "timestamp_fields": reader.texts(("timestamp_fields",), timestamp_fields),
-            "device_fields": reader.texts(("device_fields",), device_fields),
-            "ignore_fields": reader.texts(("ignore_fields",), ignore_fields),
-            "checksum": read_checksum(reader, checksum),
-            "schema_version_field": schema_version_field,
-            "severity": MappingProxyType(read_severity(reader, severity)),
-            "auto": read_auto(reader, auto),
-            "clock_skew_seconds": reader.number(("clock_skew_seconds",), clock_skew_seconds, 300),
-            "ids": reader.texts(("ids",), ids),
-            "resolvers": MappingProxyType(own),
-        }
-        for key, value, kind in (
-            ("no_ancestor", no_ancestor, NoAncestor),
-            ("attachments", attachments, Attachments),
-            ("dead_branches", dead_branches, DeadBranches),
-        ):
-            choices = get_args(kind)
-            found[key] = reader.choice((key,), value, choices, choices[0])
-        found["match"], found["_selector"] = read_match(reader, match)
-        found["_schema_version"] = (
-            reader.path(("schema_version_field",), schema_version_field)
-            if schema_version_field is not None
-            else ()
-        )
-        patterns = {
-            key: reader.patterns((key,), found[key])
-            for key in ("timestamp_fields", "device_fields", "ignore_fields")
-        }
-        found["_timestamps"] = _paths(patterns["timestamp_fields"])
-        found["_devices"] = _paths(patterns["device_fields"])
-        about = _metadata_rules(found["checksum"], patterns)
-        found["fields"], rules = _read_fields(reader, fields, own, about)
-        reader.finish()
-        found["rules"] = Patterns(rules)
-        found["severities"] = Patterns(
+        found = _read(
+            Reader(("policies", name)),
             {
-                Pattern.parse(text): cast(FieldClass, weight)
-                for weight, texts in found["severity"].items()
-                for text in texts
-            }
+                "name": name,
+                "fields": fields,
+                "identity_keys": identity_keys,
+                "timestamp_fields": timestamp_fields,
+                "device_fields": device_fields,
+                "ignore_fields": ignore_fields,
+                "checksum": checksum,
+                "schema_version_field": schema_version_field,
+                "severity": severity,
+                "auto": auto,
+                "no_ancestor": no_ancestor,
+                "attachments": attachments,
+                "dead_branches": dead_branches,
+                "clock_skew_seconds": clock_skew_seconds,
+                "match": match,
+                "ids": ids,
+                "resolvers": resolvers,
+            },
         )
-        found["_all_idempotent"] = all(rule.resolver.idempotent for rule in rules.values())
         for key, value in found.items():
             object.__setattr__(self, key, value)
-        object.__setattr__(self, "digest", hashlib.sha256(canonical(self._effect())).hexdigest())
+        digest = hashlib.sha256(canonical(self._effect())).hexdigest()
+        object.__setattr__(self, "digest", digest)
 
     # --- plain data
 
@@ -193,7 +162,7 @@ class Policy:
         data: Mapping[str, JSON],
         *,
         name: str = "default",
-        resolvers: Mapping[str, Resolver | Callable[..., Any]] = _NOTHING,
+        resolvers: Mapping[str, Custom] = _NOTHING,
     ) -> Policy:
         """A policy from a table, as configuration files have it.
 
@@ -212,7 +181,7 @@ class Policy:
     def to_data(self) -> dict[str, JSON]:
         """The policy as a table, without what is as by default."""
         every = self._data()
-        usual = _DEFAULT._data()
+        usual = DEFAULT._data()
         return {key: value for key, value in every.items() if value != usual[key]}
 
     def _data(self) -> dict[str, JSON]:
@@ -227,7 +196,7 @@ class Policy:
             "checksum": None if self.checksum is None else checksum_data(self.checksum),
             "schema_version_field": self.schema_version_field,
             "severity": {name: list(texts) for name, texts in self.severity.items()},
-            "auto": auto_data(self.auto),
+            "auto": self.auto.to_data(),
             "no_ancestor": self.no_ancestor,
             "attachments": self.attachments,
             "dead_branches": self.dead_branches,
@@ -297,82 +266,55 @@ class Policy:
     def uses_non_idempotent(self, body: Value) -> list[tuple[Path, str]]:
         """The paths of a body that are given to a resolver which is not idempotent, each with
         its name."""
-        return [] if self._all_idempotent else list(_not_idempotent((), self.rules, body))
+        return [] if self._all_idempotent else list(not_idempotent(self.rules, body))
 
 
-def _paths(patterns: Iterable[Pattern]) -> tuple[Path, ...]:
-    return tuple(path for path in map(names_of, patterns) if path)
+def _read(reader: Reader, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a policy is made of.
 
-
-def _metadata_rules(
-    checksum: Checksum | None, patterns: Mapping[str, Iterable[Pattern]]
-) -> dict[Pattern, Rule]:
-    """The rules for what is metadata; of two for one pattern the first holds."""
-    fields: list[tuple[Pattern, Resolver]] = []
-    if checksum is not None and checksum.field:
-        steps = tuple(step for step in checksum.field if isinstance(step, str))
-        fields.append((Pattern("", steps), CHECKSUM))
-    for key, resolver in (
-        ("ignore_fields", IGNORED),
-        ("timestamp_fields", TIMESTAMP),
-        ("device_fields", DEVICE),
+    Raises:
+        PolicyError: all that is wrong with it.
+    """
+    lists = ("identity_keys", "timestamp_fields", "device_fields", "ignore_fields", "ids")
+    found = {"name": given["name"], **{key: reader.texts((key,), given[key]) for key in lists}}
+    for key, kind in (
+        ("no_ancestor", NoAncestor),
+        ("attachments", Attachments),
+        ("dead_branches", DeadBranches),
     ):
-        fields += [(pattern, resolver) for pattern in patterns[key]]
-    rules = {}
-    for pattern, resolver in fields:
-        rules.setdefault(pattern.steps, (pattern, Rule(resolver, metadata=True)))
-    return dict(rules.values())
+        choices = get_args(kind)
+        found[key] = reader.choice((key,), given[key], choices, choices[0])
+    found["match"], found["_selector"] = read_match(reader, given["match"])
+    found["auto"] = read_auto(reader, given["auto"])
+    key = "clock_skew_seconds"
+    found[key] = reader.seconds((key,), given[key], 300)
+    key = "schema_version_field"
+    found[key] = field = given[key]
+    found["_schema_version"] = () if field is None else reader.path((key,), field)
 
-
-def _read_fields(
-    reader: Reader,
-    fields: object,
-    own: Mapping[str, Resolver],
-    about: dict[Pattern, Rule],
-) -> tuple[Mapping[str, JSON], dict[Pattern, Rule]]:
-    """The rules for fields, and with those for metadata which they replace where the pattern is
-    the same."""
-    metadata = {pattern.steps: pattern for pattern in about}
-    rules = dict(about)
-    data: dict[str, JSON] = {}
-    seen = {}
-    for text, value in reader.table(("fields",), fields).items():
-        key = ("fields", text)
-        pattern = reader.pattern(key, text)
-        resolver = read_resolver(reader, key, value, own)
-        if pattern is None or resolver is None:
-            continue
-        if pattern.steps in seen:
-            reader.wrong(key, value, f"{seen[pattern.steps]} is the same pattern")
-        seen[pattern.steps] = text
-        known = metadata.get(pattern.steps)
-        if known is not None:
-            del rules[known]
-        rules[pattern] = Rule(resolver, metadata=known is not None)
-        data[text] = dict(value) if isinstance(value, Mapping) else resolver.name
-    return MappingProxyType(data), rules
-
-
-def _not_idempotent(path: Path, rules: Patterns[Rule], value: Value) -> Iterator[tuple[Path, str]]:
-    rule = rules.value
-    if rule is not None and not rule.resolver.idempotent:
-        yield path, rule.resolver.name
-        return
-    if rule is not None and not rules.goes_on:
-        return
-    steps: Iterable[tuple[str | int, Value]] = ()
-    if type(value) is dict:
-        steps = value.items()
-    elif type(value) is list:
-        steps = enumerate(value)
-    for step, part in steps:
-        yield from _not_idempotent((*path, step), rules.beneath(step), part)
+    checksum = found["checksum"] = read_checksum(reader, given["checksum"])
+    patterns = {key: reader.patterns((key,), found[key]) for key in lists[1:4]}
+    found["_timestamps"], found["_devices"] = (
+        tuple(pattern.names for pattern in patterns[key] if pattern.names)
+        for key in ("timestamp_fields", "device_fields")
+    )
+    own = found["resolvers"] = read_custom(reader, given["resolvers"])
+    about = metadata_rules(checksum, patterns)
+    found["fields"], rules = read_rules(reader, given["fields"], own, about)
+    severity = found["severity"] = MappingProxyType(read_severity(reader, given["severity"]))
+    reader.finish()
+    found["rules"] = Patterns(rules)
+    found["severities"] = Patterns(
+        {Pattern.parse(text): weight for weight, texts in severity.items() for text in texts}
+    )
+    found["_all_idempotent"] = all(rule.resolver.idempotent for rule in rules.values())
+    return found
 
 
 def choose(policies: Iterable[Policy], doc: Mapping[str, JSON]) -> Policy:
     """The policy for a document, with its `_id`: the first that matches; the one named `default`
     stands at the end, wherever it is given, and where none is given it is as by default."""
-    default = _DEFAULT
+    default = DEFAULT
     for policy in policies:
         if policy.name == "default":
             default = policy
@@ -388,6 +330,7 @@ DATA_KEYS: Final = (
 )  # fmt: skip
 """What a policy's table may hold."""
 
-_DEFAULT: Final = Policy()
+DEFAULT: Final = Policy()
+"""What holds where nothing else is said."""
 PLAIN: Final = Policy(name="plain", timestamp_fields=(), device_fields=())
 """Every member alike: none is metadata."""
