@@ -1,0 +1,213 @@
+"""Lists: by what their elements know each other, and merging those that have no identities."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+import orjson
+
+from couchmend.core.document import JSON
+from couchmend.core.sequences.budget import Budget
+from couchmend.core.sequences.diff3 import diff3, taken
+from couchmend.core.sequences.order import merge_order
+from couchmend.core.values import canonical
+
+Values: TypeAlias = list[JSON]
+
+_NAMES: Final = ("the current side", "the other side", "the base")
+_IDENTITIES: Final = frozenset({str, int, float})
+
+
+class Identity(NamedTuple):
+    """The member by which the elements of lists know each other, or why there is none."""
+
+    key: str | None
+    why: str
+
+
+_NONE: Final = Identity(None, "")
+
+
+def identity_key(lists: Sequence[Values], names: Sequence[str]) -> Identity:
+    """The first name that every element of every list has, as a string or a number that no
+    other element of its list has.
+
+    lists: current, other and, if there is one, base; of those without elements nothing is
+        asked, but one must have some.  Why there is no such name is said where the elements
+        are objects at all.
+    """
+    filled = [elements for elements in lists if elements]
+    for elements in filled:
+        if type(elements[0]) is dict:
+            break
+    else:
+        return _NONE
+    for name in names:
+        if all(map(_identifies, filled, [name] * len(filled))):
+            return Identity(name, "")
+    return Identity(None, _why_none(lists, names))
+
+
+def _identifies(elements: Values, name: str) -> bool:
+    try:
+        found = [element[name] for element in elements]
+    except (KeyError, TypeError):  # an object without it; no object
+        return False
+    return _IDENTITIES.issuperset(map(type, found)) and len(set(found)) == len(found)
+
+
+def _why_none(lists: Sequence[Values], names: Sequence[str]) -> str:
+    for place, elements in enumerate(lists):
+        if any(type(element) is not dict for element in elements):
+            return f"an element of {_side(place)} is no object"
+    for name in names:
+        if any(name in element for elements in lists for element in elements):
+            return next(filter(None, (_why_not(lists, place, name) for place in range(len(lists)))))
+    wanted = " or ".join(names) or "identity"
+    return f"the elements have no {wanted}"
+
+
+def _why_not(lists: Sequence[Values], place: int, name: str) -> str:
+    seen = set()
+    for element in lists[place]:
+        if name not in element:
+            return f"an element of {_side(place)} has no {name}"
+        value = element[name]
+        if type(value) not in _IDENTITIES:
+            return f"the {name} of an element of {_side(place)} is neither a string nor a number"
+        if value in seen:
+            return f"two elements of {_side(place)} have the {name} {_shown(value)}"
+        seen.add(value)
+    return ""
+
+
+def _side(place: int) -> str:
+    return _NAMES[place] if place < len(_NAMES) else f"version {place + 1}"
+
+
+def _shown(value: str | float) -> str:
+    shown = str(value)
+    return shown if len(shown) <= 40 else shown[:39] + "…"
+
+
+def are_sets(lists: Sequence[Values]) -> bool:
+    """Whether all elements are strings, none twice in a list.  Numbers never make a set:
+    `[10, 20]` is a place on a map."""
+    for elements in lists:
+        for element in elements:
+            if type(element) is not str:
+                return False
+        if len(set(elements)) != len(elements):
+            return False
+    return True
+
+
+def merge_set(base: Values | None, current: Values, other: Values, budget: Budget) -> Values:
+    """What either side removed is gone, what either added is there, nothing twice.
+
+    The order is that of `merge_order`; sides that disagree about it are no conflict in a set.
+    Without a base everything was added.
+
+    Raises:
+        TooMuchWork: the budget was used up.
+    """
+    key = _key_of([current, other] if base is None else [current, other, base])
+    mine = _by_key(current, key)
+    theirs = _by_key(other, key)
+    before = None if base is None else list(_by_key(base, key))
+    order = merge_order(before, list(mine), list(theirs), budget).keys
+    known: set[Hashable] = set() if before is None else set(before)
+    merged = []
+    for id in order:
+        if id in mine:
+            if id in theirs or id not in known:
+                merged.append(mine[id])
+        elif id not in known:
+            merged.append(theirs[id])
+    return merged
+
+
+def merge_sequence(base: Values, current: Values, other: Values, budget: Budget) -> Values | None:
+    """Merge two lists whose elements have no identities; none, if both sides changed one place.
+
+    Equal elements are current's.
+
+    Raises:
+        TooMuchWork: the budget was used up.
+    """
+    key = _key_of([current, other, base])
+    was, mine, theirs = (list(map(key, side)) for side in (base, current, other))
+    found = diff3(was, mine, theirs, budget)
+    if any(region.kind == "clash" for region in found):
+        return None
+    if moved_twice(was, mine, theirs, [x for part in found for x in taken(part, mine, theirs)]):
+        return None
+    return [element for region in found for element in taken(region, current, other)]
+
+
+def moved_twice(
+    base: Sequence[Hashable],
+    current: Sequence[Hashable],
+    other: Sequence[Hashable],
+    merged: Sequence[Hashable],
+) -> bool:
+    """Whether something was moved on both sides, to different places, or moved on one and
+    removed on the other.
+
+    Compared place by place, that looks like a removal and an insertion or two, which would
+    double the element, or bring it back.  Only what no side has twice is looked at: of equal
+    elements nobody can tell which was moved.
+    """
+    present = set(merged)
+    removed = set(base).difference(set(current).intersection(other))
+    suspects = removed & present
+    if len(present) < len(merged):
+        times = Counter(merged)
+        suspects.update(element for element in base if times[element] > 1)
+    if not suspects:
+        return False
+    before, mine, theirs = Counter(base), Counter(current), Counter(other)
+    return any(
+        before[element] == 1 and mine[element] <= 1 and theirs[element] <= 1 for element in suspects
+    )
+
+
+def _key_of(lists: Sequence[Values]) -> Callable[[JSON], Hashable]:
+    """What is the same for elements that are the same, for no others.
+
+    Strings and numbers are that themselves; anything else is written down.  Most elements are
+    in every list, written the same way.
+    """
+    if all(_PLAIN.issuperset(map(type, elements)) for elements in lists):
+        return _itself
+    written: dict[bytes, tuple[bytes]] = {}
+
+    def key(value: JSON) -> Hashable:
+        if type(value) in _PLAIN:
+            return value
+        try:
+            text = orjson.dumps(value)
+        except TypeError:  # large integers, deep nesting
+            return (canonical(value),)
+        found = written.get(text)
+        if found is None:
+            found = written[text] = (canonical(value),)
+        return found
+
+    return key
+
+
+_PLAIN: Final = frozenset({str, int, float})
+
+
+def _itself(value: str | float) -> Hashable:
+    return value
+
+
+def _by_key(elements: Values, key: Callable[[JSON], Hashable]) -> dict[Hashable, JSON]:
+    found: dict[Hashable, JSON] = {}
+    for element in elements:
+        found.setdefault(key(element), element)
+    return found
