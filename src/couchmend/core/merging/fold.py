@@ -69,7 +69,7 @@ def fold(
         wanted = set(among)
         leaves = [leaf for leaf in leaves if leaf in wanted]
     rank = {leaf: place for place, leaf in enumerate(leaves)}
-    sides = {
+    sides: dict[tuple[Rev, ...], Side] = {
         (leaf,): Side.of(replace(policy.version(str(leaf), bodies[leaf]), rank=rank[leaf]))
         for leaf in leaves
     }

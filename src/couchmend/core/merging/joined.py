@@ -28,11 +28,11 @@ def joined(side: Side, meetings: Sequence[Sequence[Decision]]) -> tuple[Decision
         for place, made in by_place.items()
         if _matters(side, made[-1])
     }
-    for path, key in _lists_with_identities(found):
-        if (path, "order") not in found:
-            arranged = _arranged(side, path, key)
-            if arranged is not None:
-                found[arranged.place] = arranged
+    for path, key in _lists_with_identities(found).items():
+        order: Place = (path, "order")
+        arranged = None if order in found else _arranged(side, path, key)
+        if arranged is not None:
+            found[order] = arranged
     positions = _Positions(side.value)
     return tuple(sorted(found.values(), key=positions.of))
 
@@ -100,7 +100,7 @@ def _lists_with_identities(found: dict[Place, Decision]) -> dict[Path, str]:
         for place, step in enumerate(path):
             if isinstance(step, Element):
                 lists.setdefault(path[:place], step.key)
-    return lists.items()
+    return lists
 
 
 def _arranged(side: Side, path: Path, key: str) -> Decision | None:

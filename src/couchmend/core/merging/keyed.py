@@ -59,8 +59,9 @@ def merge_keyed(
     order = merge_order(known, list(mine), list(theirs), budget)
     rules = rules.beneath(Element(key, ""))
     merged = {}
-    gone = [id for id in before if id not in mine and id not in theirs]
-    for id in [*order.keys, *gone]:
+    opened = [step.value for step in outcome.open_beneath(path) if isinstance(step, Element)]
+    gone = [id for id in (*before, *opened) if id not in mine and id not in theirs]
+    for id in dict.fromkeys([*order.keys, *gone]):
         was, here, there = before.get(id, ABSENT), mine.get(id, ABSENT), theirs.get(id, ABSENT)
         taken = at((*path, Element(key, id)), rules, was, here, there)
         if taken is not ABSENT:

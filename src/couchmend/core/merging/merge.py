@@ -18,13 +18,15 @@ from couchmend.core.merging.applying import apply_decisions
 from couchmend.core.merging.attachments import version_body
 from couchmend.core.merging.bases import Base, BaseKind
 from couchmend.core.merging.decisions import Decision, Kind
-from couchmend.core.merging.fold import merge_sides
+from couchmend.core.merging.fold import fold, merge_sides
+from couchmend.core.merging.joined import joined
 from couchmend.core.merging.sides import Side
 from couchmend.core.merging.telling import told
 from couchmend.core.merging.three_way import MAX_DEPTH
 from couchmend.core.paths import Path, covers, from_readable, readable, value_at
 from couchmend.core.policy.policy import PLAIN, Policy
 from couchmend.core.policy.versions import Version
+from couchmend.core.revtree import Rev, RevTree
 from couchmend.core.values import ABSENT, Value
 from couchmend.errors import DocumentInvalid, TooLarge, UsageError
 
@@ -149,6 +151,13 @@ def merge_json(base: Value, current: Value, other: Value, policy: Policy = PLAIN
     if base is not ABSENT:
         _checked(base, "the base")
     return _merged(base, _checked(current, "current"), _checked(other, "other"), policy)
+
+
+def merge_leaves(tree: RevTree, bodies: Mapping[Rev, Value], policy: Policy) -> Merge:
+    """Merge the live leaves of a document's tree where its branches meet; see `fold`."""
+    folded = fold(tree, bodies, policy)
+    decisions = joined(folded.side, [meeting.decisions for meeting in folded.meetings])
+    return Merge(folded.side.value, decisions, folded.side.versions)
 
 
 def _merged(base: Value, current: Value, other: Value, policy: Policy) -> Merge:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from couchmend.core.merging.decisions import Aspect, Decision, Kind, Place
 from couchmend.core.merging.sides import Competitor, Side
-from couchmend.core.paths import Path, covers, value_at
+from couchmend.core.paths import Path, Step, covers, value_at
 from couchmend.core.policy.versions import Version
 from couchmend.core.values import ABSENT, Value, same
 
@@ -22,12 +22,22 @@ class Outcome:
         self.base_known = base_known
         self.decisions: list[Decision] = []
         self.open: dict[Place, tuple[Competitor, ...]] = {}
-        self.were_open = {*current.open, *other.open}
+        self.were_open = dict.fromkeys([*current.open, *other.open])
         """What one of the sides left open."""
 
     def touches_open(self, path: Path) -> bool:
         """Whether something at or beneath a path is open on one of the sides."""
         return any(covers(path, place[0]) for place in self.were_open)
+
+    def open_beneath(self, path: Path) -> list[Step]:
+        """The steps from a path that lead to what was open, and may be in no value: it stands
+        there provisionally that there is none."""
+        depth = len(path)
+        return [
+            opened[depth]
+            for opened, _ in self.were_open
+            if len(opened) > depth and covers(path, opened)
+        ]
 
     def both_did(self, path: Path, base: Value, current: Value, other: Value) -> None:
         """Both sides changed it to the same."""
@@ -46,14 +56,15 @@ class Outcome:
             if covers(path, place[0]):
                 self.open[place] = rivals
         assumed = base is ABSENT and not self.base_known
+        who = side.supply.newest(path).label
         if assumed:
-            reason = f"only {side.label} has it; without a base that is taken for an addition"
+            reason = f"only {who} has it; without a base that is taken for an addition"
         elif base is ABSENT:
-            reason = f"only {side.label} added it"
+            reason = f"only {who} added it"
         elif taken is ABSENT:
-            reason = f"only {side.label} removed it"
+            reason = f"only {who} removed it"
         else:
-            reason = f"only {side.label} changed it"
+            reason = f"only {who} changed it"
         self.note(path, kind, base, current, other, taken, reason, by=(kind,), assumed=assumed)
         return taken
 

@@ -114,9 +114,10 @@ class ThreeWay:
             taken = self._at((*path, name), rules.beneath(name), was, mine, theirs)
             if taken is not ABSENT:
                 merged[name] = taken
-        for name, was in before.items():
-            if name not in current and name not in other:
-                self.outcome.both_did((*path, name), was, ABSENT, ABSENT)
+        for name in (*before, *self.outcome.open_beneath(path)):
+            if type(name) is str and name not in current and name not in other:
+                was = before.get(name, ABSENT)
+                self._at((*path, name), rules.beneath(name), was, ABSENT, ABSENT)
         return merged
 
     def _elements(
@@ -186,7 +187,7 @@ class ThreeWay:
                 if before is None:
                     reason = outcome.why(base, current, other) + note
                     return outcome.conflict(path, base, current, other, reason, resolver=name)
-                found = merge_sequence(before, current, other, budget)
+                found: Value | None = merge_sequence(before, current, other, budget)
                 what, resolver = "the same place of the list", "sequence"
             elif form in (None, Form.TEXT) and _are_texts(form, base, current, other):
                 found = merge_text(base, current, other, budget)
