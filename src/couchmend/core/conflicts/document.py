@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from couchmend.core.document import DESIGN, Doc
 from couchmend.core.revtree import Rev, RevTree
-
-_NOTHING: Mapping[Rev, frozenset[Rev]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,7 @@ class ConflictedDocument:
     tree: RevTree
     bodies: Mapping[Rev, Doc]
     acknowledged: frozenset[Rev] = frozenset()
-    recorded: Mapping[Rev, frozenset[Rev]] = field(default=_NOTHING)
+    recorded: Mapping[Rev, frozenset[Rev]] = field(default_factory=dict)
 
     @property
     def is_design(self) -> bool:
