@@ -7,6 +7,7 @@ all that competes there.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 from couchmend.core.document import too_deep
@@ -82,7 +83,7 @@ class ThreeWay:
             return outcome.conflict(path, base, current, other)
         if rule is not None and rule.resolver.resolve is not None:
             return self._resolved(path, rule, base, current, other)
-        return self._by_form(path, rule, identity.why, base, current, other)
+        return self._by_form(path, rules, identity.why, base, current, other)
 
     def _unchanged(self, path: Path, base: Value, current: Value, other: Value) -> str:
         """Which side left the path as it was, with nothing open beneath."""
@@ -168,15 +169,29 @@ class ThreeWay:
         context = Context(path, mine, theirs, self._base, self._base_exact)
         return rule.resolver.decide(base, current, other, context)
 
+    def _record(self, path: Path, rules: Rules, base: Value, current: Value, other: Value) -> Value:
+        """An element without identity; `ABSENT` if something is left to decide.  What is decided
+        within it has no path of its own: its list has the decision."""
+        whole = self.outcome
+        self.outcome = Outcome(whole.current, whole.other, base_known=whole.base_known)
+        try:
+            taken = self._at(path, rules, base, current, other)
+            timed.update(decision.timed for decision in self.outcome.decisions)
+            return ABSENT if self.outcome.open else taken
+        finally:
+            self.outcome = whole
+
     def _by_form(
-        self, path: Path, rule: Rule | None, why: str, base: Value, current: Value, other: Value
+        self, path: Path, rules: Rules, why: str, base: Value, current: Value, other: Value
     ) -> Value:
         """What is neither an object nor decided by a resolver: lists and texts piece by piece,
         anything else is a conflict."""
+        rule = rules.value
         form = None if rule is None else rule.resolver.form
         name = "" if rule is None else rule.resolver.name
         note = f" (as a sequence: {why})" if why else ""
         outcome, budget = self.outcome, self._budget
+        timed: set[bool] = set()
         try:
             if type(current) is list and type(other) is list and form is not Form.ATOMIC:
                 before = base if type(base) is list else None
@@ -187,7 +202,8 @@ class ThreeWay:
                 if before is None:
                     reason = outcome.why(base, current, other) + note
                     return outcome.conflict(path, base, current, other, reason, resolver=name)
-                found: Value | None = merge_sequence(before, current, other, budget)
+                record = partial(self._record, (*path, 0), rules.beneath(0), timed)
+                found: Value | None = merge_sequence(before, current, other, budget, record)
                 what, resolver = "the same place of the list", "sequence"
             elif form in (None, Form.TEXT) and _are_texts(form, base, current, other):
                 found = merge_text(base, current, other, budget)
@@ -200,7 +216,9 @@ class ThreeWay:
             reason = f"both sides changed {what}{note}"
             return outcome.conflict(path, base, current, other, reason, resolver=name)
         reason = f"both sides changed it in different places{note}"
-        return outcome.took(path, base, current, other, found, reason, resolver=resolver)
+        return outcome.took(
+            path, base, current, other, found, reason, resolver=resolver, timed=True in timed
+        )
 
 
 def _as_set(form: Form | None, base: Value, current: Value, other: Value) -> bool:

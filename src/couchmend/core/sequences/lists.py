@@ -12,6 +12,7 @@ from couchmend.core.document import JSON
 from couchmend.core.sequences.budget import Budget
 from couchmend.core.sequences.diff3 import diff3, taken
 from couchmend.core.sequences.order import merge_order
+from couchmend.core.sequences.records import Within, are_records, merge_records
 from couchmend.core.values import canonical
 
 Values: TypeAlias = list[JSON]
@@ -38,14 +39,14 @@ def identity_key(lists: Sequence[Values], names: Sequence[str]) -> Identity:
         asked, but one must have some.  Why there is no such name is said where the elements
         are objects at all.
     """
-    filled = [elements for elements in lists if elements]
-    for elements in filled:
-        if type(elements[0]) is dict:
+    for elements in lists:
+        if elements and type(elements[0]) is dict:
+            first = elements[0]
             break
     else:
         return _NONE
     for name in names:
-        if all(map(_identifies, filled, [name] * len(filled))):
+        if name in first and all(_identifies(elements, name) for elements in lists):
             return Identity(name, "")
     return Identity(None, _why_none(lists, names))
 
@@ -118,33 +119,41 @@ def merge_set(base: Values | None, current: Values, other: Values, budget: Budge
     theirs = _by_key(other, key)
     before = None if base is None else list(_by_key(base, key))
     order = merge_order(before, list(mine), list(theirs), budget).keys
-    known: set[Hashable] = set() if before is None else set(before)
-    merged = []
-    for id in order:
-        if id in mine:
-            if id in theirs or id not in known:
-                merged.append(mine[id])
-        elif id not in known:
-            merged.append(theirs[id])
-    return merged
+    gone = set(before or ()).difference(mine.keys() & theirs)
+    return [mine[id] if id in mine else theirs[id] for id in order if id not in gone]
 
 
-def merge_sequence(base: Values, current: Values, other: Values, budget: Budget) -> Values | None:
+def merge_sequence(
+    base: Values, current: Values, other: Values, budget: Budget, within: Within | None = None
+) -> Values | None:
     """Merge two lists whose elements have no identities; none, if both sides changed one place.
 
     Equal elements are current's.
+
+    within: merges one element that is an object, where both sides changed such elements at one
+        place; None leaves that a conflict.
 
     Raises:
         TooMuchWork: the budget was used up.
     """
     key = _key_of([current, other, base])
-    was, mine, theirs = (list(map(key, side)) for side in (base, current, other))
-    found = diff3(was, mine, theirs, budget)
-    if any(region.kind == "clash" for region in found):
-        return None
-    if moved_twice(was, mine, theirs, [x for part in found for x in taken(part, mine, theirs)]):
-        return None
-    return [element for region in found for element in taken(region, current, other)]
+    was, mine, theirs = _keys(base, key), _keys(current, key), _keys(other, key)
+    merged: Values = []
+    for region in diff3(was, mine, theirs, budget):
+        if region.kind != "clash":
+            merged += taken(region, current, other)
+            continue
+        parts = [
+            elements[span.start : span.stop]
+            for elements, span in zip((base, current, other), region[1:], strict=True)
+        ]
+        if within is None or not are_records(*parts):
+            return None
+        records = merge_records(*parts, within, budget)
+        if records is None:
+            return None
+        merged += records
+    return None if moved_twice(was, mine, theirs, _keys(merged, key)) else merged
 
 
 def moved_twice(
@@ -174,19 +183,21 @@ def moved_twice(
     )
 
 
-def _key_of(lists: Sequence[Values]) -> Callable[[JSON], Hashable]:
-    """What is the same for elements that are the same, for no others.
-
-    Strings and numbers are that themselves; anything else is written down.  Most elements are
-    in every list, written the same way.
-    """
-    if all(_PLAIN.issuperset(map(type, elements)) for elements in lists):
-        return _itself
+def _key_of(lists: Sequence[Values]) -> Callable[[JSON], Hashable] | None:
+    """What is the same for elements that are the same, for no others; none, if they are that
+    themselves, as strings and numbers are."""
+    for elements in lists:
+        if not _PLAIN.issuperset(map(type, elements)):
+            break
+    else:
+        return None
+    # Most elements are in every list, written the same way.
     written: dict[bytes, tuple[bytes]] = {}
 
     def key(value: JSON) -> Hashable:
         if type(value) in _PLAIN:
-            return value
+            plain: str | float = value
+            return plain
         try:
             text = orjson.dumps(value)
         except TypeError:  # large integers, deep nesting
@@ -202,12 +213,11 @@ def _key_of(lists: Sequence[Values]) -> Callable[[JSON], Hashable]:
 _PLAIN: Final = frozenset({str, int, float})
 
 
-def _itself(value: str | float) -> Hashable:
-    return value
+def _keys(elements: Values, key: Callable[[JSON], Hashable] | None) -> Sequence[Hashable]:
+    return elements if key is None else list(map(key, elements))
 
 
-def _by_key(elements: Values, key: Callable[[JSON], Hashable]) -> dict[Hashable, JSON]:
-    found: dict[Hashable, JSON] = {}
-    for element in elements:
-        found.setdefault(key(element), element)
-    return found
+def _by_key(
+    elements: Values, key: Callable[[JSON], Hashable] | None
+) -> dict[Hashable, JSON]:
+    return dict(zip(_keys(elements, key), elements, strict=True))
