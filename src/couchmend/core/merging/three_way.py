@@ -169,9 +169,20 @@ class ThreeWay:
         context = Context(path, mine, theirs, self._base, self._base_exact)
         return rule.resolver.decide(base, current, other, context)
 
-    def _record(self, path: Path, rules: Rules, base: Value, current: Value, other: Value) -> Value:
+    def _record(
+        self,
+        path: Path,
+        rules: Rules,
+        timed: set[bool],
+        base: Value,
+        current: Value,
+        other: Value,
+    ) -> Value:
         """An element without identity; `ABSENT` if something is left to decide.  What is decided
-        within it has no path of its own: its list has the decision."""
+        within it has no path of its own: its list has the decision.
+
+        timed: takes in whether that rests on timestamps.
+        """
         whole = self.outcome
         self.outcome = Outcome(whole.current, whole.other, base_known=whole.base_known)
         try:

@@ -143,13 +143,12 @@ def merge_sequence(
         if region.kind != "clash":
             merged += taken(region, current, other)
             continue
-        parts = [
-            elements[span.start : span.stop]
-            for elements, span in zip((base, current, other), region[1:], strict=True)
-        ]
-        if within is None or not are_records(*parts):
+        was_here = base[region.base.start : region.base.stop]
+        here = current[region.current.start : region.current.stop]
+        there = other[region.other.start : region.other.stop]
+        if within is None or not are_records(was_here, here, there):
             return None
-        records = merge_records(*parts, within, budget)
+        records = merge_records(was_here, here, there, within, budget)
         if records is None:
             return None
         merged += records
@@ -217,7 +216,5 @@ def _keys(elements: Values, key: Callable[[JSON], Hashable] | None) -> Sequence[
     return elements if key is None else list(map(key, elements))
 
 
-def _by_key(
-    elements: Values, key: Callable[[JSON], Hashable] | None
-) -> dict[Hashable, JSON]:
+def _by_key(elements: Values, key: Callable[[JSON], Hashable] | None) -> dict[Hashable, JSON]:
     return dict(zip(_keys(elements, key), elements, strict=True))
