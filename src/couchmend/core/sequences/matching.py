@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from couchmend.core.sequences.budget import Budget
+
+_CHEAP: Final = 8
+"""Elements that are passed over in the time of one operation."""
 
 
 class Match(NamedTuple):
@@ -57,7 +60,7 @@ def _inner(base: Sequence[Hashable], side: Sequence[Hashable], budget: Budget) -
     """Sequences whose ends differ.  What only one of them has cannot match, and is left out."""
     if len(base) == 1 or len(side) == 1:
         return _only_one(base, side)
-    budget.spend(len(base) + len(side))
+    budget.spend((len(base) + len(side)) // _CHEAP)
     common = set(base).intersection(side)
     if not common:
         return []
@@ -133,7 +136,7 @@ def _longest(ours: list[int], other: list[int], budget: Budget) -> Iterator[tupl
         while left < right and top < bottom and ours[right - 1] == other[bottom - 1]:
             right -= 1
             bottom -= 1
-        budget.spend(left - start + end - right)
+        budget.spend((left - start + end - right) // _CHEAP)
         if end > right:  # to be found after what stands before it
             todo.append((right, end, bottom, bottom + end - right))
         if left == right or top == bottom:
@@ -214,7 +217,7 @@ class _Search:
                 and abs(delta - diagonal) < step
                 and x + backward[middle + delta - diagonal] >= width
             ):
-                self._budget.spend(compared)
+                self._budget.spend(compared // _CHEAP)
                 return left + x, top + y
         for diagonal in range(bounds[2] - step, step + 1 - bounds[3], 2):
             at = middle + diagonal
@@ -238,10 +241,10 @@ class _Search:
                 and abs(delta - diagonal) <= step
                 and x + forward[middle + delta - diagonal] >= width
             ):
-                self._budget.spend(compared)
+                self._budget.spend(compared // _CHEAP)
                 there = forward[middle + delta - diagonal]
                 return left + there, top + there - (delta - diagonal)
-        self._budget.spend(compared)
+        self._budget.spend(compared // _CHEAP)
         return None
 
 
