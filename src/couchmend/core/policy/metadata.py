@@ -200,10 +200,12 @@ def _united(one: Value, another: Value) -> Value:
 
 def first_present(body: Value, paths: Iterable[Path]) -> Value:
     """What stands at the first of the paths that has something; null is nothing."""
-    for path in paths:
-        found = value_at(body, path)
-        if found is not ABSENT and found is not None:
-            return found
+    if type(body) is dict:
+        for path in paths:
+            if path[0] in body:
+                found = value_at(body, path)
+                if found is not ABSENT and found is not None:
+                    return found
     return ABSENT
 
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from couchmend.core.paths import Path, Step
 from couchmend.errors import UsageError
@@ -120,22 +120,33 @@ def _wrong(text: str, place: int, why: str) -> UsageError:
 
 class Patterns(Generic[T]):
     """Values by patterns, read as one descends: `beneath` leads a step further, `value` is what
-    holds there.  It does not change, and may be shared."""
+    holds there.  It does not change, and may be shared.
 
-    __slots__ = ("_beneath", "_covering", "_entries", "_names", "_open", "goes_on", "value")
+    Of patterns that are equally specific, the one that names the deeper place holds.
+    """
+
+    __slots__ = ("_beneath", "_covering", "_entries", "_names", "_open", "_places", "goes_on",
+                 "value")  # fmt: skip
 
     def __init__(self, values: Mapping[Pattern, T]) -> None:
-        entries = [_Entry.of(pattern, value) for pattern, value in values.items()]
-        self._stand(entries, frozenset((place, 0) for place in range(len(entries))), None)
+        # In an order of their own: the order in which they were written means nothing.
+        patterns = sorted(values, key=_by_steps)
+        self._entries = [_Entry.of(pattern, values[pattern]) for pattern in patterns]
+        # Places at which the same patterns stand at the same steps are one.
+        self._places: dict[_Place, Patterns[T]] = {}
+        self._stand(frozenset((number, 0) for number in range(len(patterns))), None)
 
-    def _stand(
-        self, entries: Sequence[_Entry[T]], at: Iterable[tuple[int, int]], covering: int | None
-    ) -> None:
+    def _stand(self, at: frozenset[tuple[int, int]], covering: int | None) -> None:
+        entries = self._entries
         passed = {(i, step) for i, start in at for step in entries[i].passed(start)}
-        matched = [i for i, step in passed if step == len(entries[i].steps)]
-        candidates = matched if covering is None else [covering, *matched]
-        best = max(candidates, key=lambda i: entries[i].specificity, default=None)
-        self._entries = entries
+        matched = sorted(i for i, step in passed if step == len(entries[i].steps))
+        best = max(matched, key=lambda i: entries[i].specificity, default=covering)
+        if (
+            covering is not None
+            and best is not None
+            and entries[covering].specificity > entries[best].specificity
+        ):
+            best = covering
         self._covering = best
         self._open = frozenset((i, step) for i, step in passed if step < len(entries[i].steps))
         self._names = {entries[i].steps[step] for i, step in self._open}
@@ -179,9 +190,25 @@ class Patterns(Generic[T]):
                 or (wanted is Wild.MEMBER and isinstance(kind, str))
             ):
                 further.add((i, step + 1))
-        node: Patterns[T] = object.__new__(Patterns)
-        node._stand(self._entries, further, self._covering)
-        return node
+        place = frozenset(further), self._covering
+        found = self._places.get(place)
+        if found is None:
+            found = object.__new__(Patterns)
+            found._entries, found._places = self._entries, self._places
+            found._stand(*place)
+            self._places[place] = found
+        return found
+
+
+_Place: TypeAlias = tuple[frozenset[tuple[int, int]], int | None]
+"""Which patterns stand at which of their steps, and which covers the place."""
+
+
+def _by_steps(pattern: Pattern) -> list[tuple[int, str]]:
+    return [
+        (_NAME_RANK, step) if isinstance(step, str) else (_RANKS[step], "")
+        for step in pattern.steps
+    ]
 
 
 @dataclass(frozen=True, slots=True)
