@@ -31,6 +31,11 @@ def text(sentence: str) -> None:
     sys.stdout.write(plain(sentence) + "\n")
 
 
+def raw(text: str) -> None:
+    """A file's content, letter by letter."""
+    sys.stdout.write(text)
+
+
 def flush() -> None:
     """Let whoever reads have what was written."""
     sys.stdout.flush()

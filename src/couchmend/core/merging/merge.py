@@ -24,10 +24,11 @@ from couchmend.core.merging.sides import Side
 from couchmend.core.merging.telling import told
 from couchmend.core.merging.three_way import MAX_DEPTH
 from couchmend.core.paths import Path, covers, from_readable, readable, value_at
+from couchmend.core.policy.metadata import sealed
 from couchmend.core.policy.policy import PLAIN, Policy
 from couchmend.core.policy.versions import Version
 from couchmend.core.revtree import Rev, RevTree
-from couchmend.core.values import ABSENT, Value
+from couchmend.core.values import ABSENT, Value, same
 from couchmend.errors import DocumentInvalid, TooLarge, UsageError
 
 MAX_BYTES = 32 << 20
@@ -53,6 +54,7 @@ class Merge:
     value: Value
     decisions: tuple[Decision, ...]
     versions: tuple[Version, ...]
+    policy: Policy
 
     @property
     def unresolved(self) -> tuple[Decision, ...]:
@@ -108,9 +110,8 @@ class Merge:
 
     def with_decisions(self, decisions: tuple[Decision, ...]) -> Merge:
         """What other decisions make of the same versions."""
-        return replace(
-            self, value=apply_decisions(self.versions[0].body, decisions), decisions=decisions
-        )
+        value = apply_decisions(self.versions[0].body, decisions)
+        return _sealed(value, decisions, self.versions, self.policy)
 
     def __repr__(self) -> str:
         return told([version.label for version in self.versions], self.decisions)
@@ -157,7 +158,7 @@ def merge_leaves(tree: RevTree, bodies: Mapping[Rev, Value], policy: Policy) -> 
     """Merge the live leaves of a document's tree where its branches meet; see `fold`."""
     folded = fold(tree, bodies, policy)
     decisions = joined(folded.side, [meeting.decisions for meeting in folded.meetings])
-    return Merge(folded.side.value, decisions, folded.side.versions)
+    return _sealed(folded.side.value, decisions, folded.side.versions, policy)
 
 
 def _merged(base: Value, current: Value, other: Value, policy: Policy) -> Merge:
@@ -165,7 +166,33 @@ def _merged(base: Value, current: Value, other: Value, policy: Policy) -> Merge:
     theirs = replace(policy.version("other", other), rank=1)
     kind = BaseKind.CREATED if base is ABSENT else BaseKind.EXACT
     side, decisions = merge_sides(Base(kind, None, base), Side.of(mine), Side.of(theirs), policy)
-    return Merge(side.value, tuple(decisions), (mine, theirs))
+    return _sealed(side.value, tuple(decisions), (mine, theirs), policy)
+
+
+def _sealed(
+    value: Value,
+    decisions: tuple[Decision, ...],
+    versions: tuple[Version, ...],
+    policy: Policy,
+) -> Merge:
+    """A merge whose value has the right checksum, where the policy knows of one."""
+    right = sealed(value, policy.checksum)
+    if policy.checksum is not None and right is not value:
+        path = policy.checksum.field
+        about = _about_checksum(path, value_at(right, path), versions)
+        decisions = (*(one for one in decisions if one.path != path), about)
+    return Merge(right, decisions, versions, policy)
+
+
+def _about_checksum(path: Path, taken: Value, versions: tuple[Version, ...]) -> Decision:
+    values = {version.name: value_at(version.body, path) for version in versions}
+    first, *others = values.values()
+    kind: Kind = "current" if same(taken, first) else "combined"
+    if any(same(taken, value) for value in others):
+        kind = "other"
+    return Decision(
+        path, kind, values, ABSENT, taken, (), "checksum", "computed over the result", metadata=True
+    )
 
 
 def _document(value: JSON, name: str) -> JSON:
