@@ -22,15 +22,12 @@ def concurrent_deletions(tree: RevTree) -> tuple[Rev, ...]:
     this witness tells a resolution from a deletion.  A tombstone is no witness.
     """
     shape = _Shape(tree)
-    return tuple(
-        sorted(
-            rev
-            for rev in shape.dead
-            if (parent := tree.parent(rev)) in shape.above_live
-            and parent is not None
-            and shape.has_no_witness(parent)
-        )
-    )
+    found = []
+    for rev in shape.dead:
+        parent = tree.parent(rev)
+        if parent is not None and parent in shape.above_live and shape.has_no_witness(parent):
+            found.append(rev)
+    return tuple(sorted(found))
 
 
 def possible_deletions(tree: RevTree) -> tuple[Rev, ...]:

@@ -1,0 +1,393 @@
+"""Which versions others contain already.
+
+A revision tree forgets merges: a revision that took in another branch has one parent, like any
+other.  So merges are made again, and where a revision equals what its parent and another version
+merge to, it contains that version; what the journal recorded as our own merge need not be guessed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from couchmend.core.conflicts.document import ConflictedDocument
+from couchmend.core.merging.bases import Base, BaseKind, base_at
+from couchmend.core.merging.fold import Fold, Meeting, fold
+from couchmend.core.paths import readable
+from couchmend.core.policy.policy import Policy
+from couchmend.core.revtree import Leaf, Rev, RevTree, hash_bytes
+from couchmend.core.values import Value, same
+from couchmend.errors import DocumentInvalid
+
+State: TypeAlias = Literal["contained", "new", "untestable", "manual"]
+
+Settle: TypeAlias = Callable[[Fold], Value | None]
+"""What a strategy makes of a fold that leaves something open; None where it cannot tell."""
+
+_KNOWN_BASES = frozenset({BaseKind.EXACT, BaseKind.CREATED})
+_MOST_TESTS = 2000
+_SHOWN_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Containment:
+    """Whether the winner contains a loser.
+
+    state: `contained`: the loser needs no merge, only its tombstone; `new`: it does not;
+        `untestable`: nobody can tell, and merging it once more does no harm; `manual`: nobody
+        can tell, and it might do harm, so that a person decides.
+    by: the revision that took the loser in, where one did or may have.
+    sentence: why.
+    """
+
+    loser: Rev
+    state: State
+    by: Rev | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLeaf:
+    """A tombstone, or another leaf that takes no part in a merge, of which nobody can tell
+    whether a branch that does contains it.
+
+    parent: what it said last; None where that is forgotten.
+    """
+
+    rev: Rev
+    parent: Rev | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class InferredBase:
+    """A revision of one branch that the other contains: a newer base than their ancestor.
+
+    by: the revision of the other branch that took it in.
+    """
+
+    rev: Rev
+    body: Value
+    by: Rev
+
+    @property
+    def base(self) -> Base:
+        """As a base for suggestions; what is automatic must not rest on a guess."""
+        return Base(BaseKind.APPROXIMATE, self.rev, self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The revision of a chain that took a version in; where there is none, one of which
+    nobody can tell, because a body is missing."""
+
+    by: Rev | None
+    unknown: Rev | None = None
+
+
+class Containments:
+    """Answers about one document under one policy; merges that were made again are kept.
+
+    settle: the strategy by which folds that leave something open are decided automatically.
+        Without it they are taken for no merge: nobody decided.
+    """
+
+    def __init__(
+        self, doc: ConflictedDocument, policy: Policy, settle: Settle | None = None
+    ) -> None:
+        self._doc = doc
+        self._policy = policy
+        self._settle = settle
+        self._answers: dict[tuple[Rev, frozenset[Rev]], bool | None] = {}
+        self.adds_up = _what_adds_up(doc, policy)
+        """The path and the resolver for which taking something in twice does harm, in words."""
+
+    # --- losers
+
+    def of(self, loser: Rev, among: Iterable[Rev] | None = None) -> Containment:
+        """Whether the winner contains a loser; `among` are the losers that are present."""
+        tree, winner = self._doc.tree, self._doc.winner
+        present = self._doc.live if among is None else among
+        losers = frozenset(rev for rev in present if rev != winner) | {loser}
+        ancestor = tree.common_ancestor(winner, loser)
+        below = list(_until(tree, winner, ancestor))
+        recorded = self._recorded(below, loser)
+        if recorded is not None:
+            return Containment(
+                loser, "contained", recorded, f"{_short(recorded)} is our merge of it"
+            )
+        line = list(_until(tree, loser, ancestor))
+        if any(tree.is_deleted(rev) for rev in line):
+            return Containment(loser, "new", None, "it was revived from a tombstone, on purpose")
+        base = base_at(tree, ancestor, (winner, loser), self._doc.bodies)
+        # The oldest below the ancestor has the ancestor as its parent: it took nothing in.
+        candidates = below[:-1] if ancestor is not None else below
+        if base.kind is BaseKind.STEMMED:
+            return self._untestable(loser, "it is not known where the branches meet")
+        found = self._taken_in(candidates, loser, losers)
+        if found.by is not None:
+            doubt = self._doubt(line, below, ancestor)
+            if doubt:
+                return self._untestable(loser, doubt)
+            return self._equal(loser, found.by)
+        if found.unknown is not None:
+            return self._untestable(
+                loser, f"not all that {_short(found.unknown)} may be a merge of is known"
+            )
+        return Containment(loser, "new", None, "no revision of the winner has taken it in")
+
+    def _doubt(self, line: Sequence[Rev], winning: Sequence[Rev], ancestor: Rev | None) -> str:
+        """Why a loser that adds nothing to what the winner says may yet be new; empty if not.
+
+        line, winning: the branches of the loser and the winner below their common ancestor.
+        """
+        # Replication does not say which inner revisions are tombstones.
+        forgotten = next((rev for rev in line if rev not in self._doc.bodies), None)
+        if forgotten is not None:
+            return f"it may have been revived, for {_short(forgotten)} is not known"
+        for rev in line[1:]:
+            # What the loser took back since looks unchanged.
+            if self._recorded(winning, rev) or self._taken_in(winning[:-1], rev).by:
+                return f"it has taken in {_short(rev)}, which is older"
+        unsettled = self.unsettled(ancestor)
+        return unsettled[0].sentence if unsettled else ""
+
+    def _equal(self, loser: Rev, by: Rev) -> Containment:
+        sentence = f"{_short(by)} is what its parent and it merge to"
+        if self.adds_up:
+            sentence = f"{sentence}, but that may be chance, since {self.adds_up}"
+            return Containment(loser, "manual", by, sentence)
+        return Containment(loser, "contained", by, sentence)
+
+    def _untestable(self, loser: Rev, why: str) -> Containment:
+        sentence = f"nobody can tell whether the winner has taken it in: {why}"
+        if self.adds_up:
+            return Containment(loser, "manual", None, f"{sentence}; and {self.adds_up}")
+        return Containment(loser, "untestable", None, sentence)
+
+    # --- dead leaves
+
+    def unsettled(self, at: Rev | None, left_out: Iterable[Rev] = ()) -> tuple[DeadLeaf, ...]:
+        """The dead leaves that one of the branches which meet at a revision may contain, while
+        the revision does not: over it, what such a branch took back would look unchanged.
+
+        left_out: live leaves that are not merged; those that cannot be read are always.
+        """
+        tree = self._doc.tree
+        dead = [leaf.rev for leaf in tree.leaves() if leaf.deleted]
+        ends = [(rev, tree.parent(rev)) for rev in dead if rev.generation > 1]
+        ends += [(rev, rev) for rev in {*left_out, *self._doc.unreadable}]
+        above = list(tree.ancestry(at)) if at is not None else []
+        return tuple(
+            DeadLeaf(rev, parent, why)
+            for rev, parent in sorted(ends)
+            if (why := self._why_unsettled(rev, parent, above))
+        )
+
+    def _why_unsettled(self, rev: Rev, said: Rev | None, above: Sequence[Rev]) -> str:
+        """Empty where the meeting point, whose ancestry is `above`, contains what a leaf said."""
+        if said is None:
+            return f"what {_short(rev)} was before its end is forgotten"
+        if said in above or self._recorded(above, said) is not None:
+            return ""
+        end = "" if rev == said else f", which {_short(rev)} ended"
+        may = f"one of the branches may contain {_short(said)}{end}"
+        ancestry = set(self._doc.tree.ancestry(said))
+        found = self._taken_in([one for one in above if one not in ancestry], said)
+        if found.by is None:
+            return f"{may}, and where they meet it was not known"
+        if self.adds_up:
+            return f"{may}; {_short(found.by)} does perhaps by chance, since {self.adds_up}"
+        return ""
+
+    # --- bases
+
+    def older_than_branches(self, meeting: Meeting) -> InferredBase | None:
+        """What makes the meeting point too old a base for the leaves that meet there: a revision
+        beneath it that one of them descends from and another contains."""
+        pairs = itertools.combinations(meeting.leaves, 2)
+        return next(
+            (found for one, other in pairs if (found := self._inferred(one, other, meeting.at))),
+            None,
+        )
+
+    def inferred_base(self, one: Rev, other: Rev) -> InferredBase | None:
+        """The newest revision that is an ancestor of one leaf and contained in the other; None
+        where there is none that is newer than their common ancestor."""
+        return self._inferred(one, other, self._doc.tree.common_ancestor(one, other))
+
+    def _inferred(self, one: Rev, other: Rev, ancestor: Rev | None) -> InferredBase | None:
+        if self._doc.tree.common_ancestor(one, other) != ancestor:
+            return None
+        sides = [list(_until(self._doc.tree, rev, ancestor)) for rev in (one, other)]
+        candidates = [(rev, sides[1]) for rev in sides[0]] + [(rev, sides[0]) for rev in sides[1]]
+        candidates.sort(
+            key=lambda pair: (pair[0].generation, hash_bytes(pair[0].hash)), reverse=True
+        )
+        tests = 0
+        for rev, chain in candidates:
+            if rev not in self._doc.bodies or self._doc.tree.is_deleted(rev):
+                continue
+            by = self._recorded(chain, rev)
+            if by is None and tests < _MOST_TESTS:
+                tests += len(chain)
+                by = self._taken_in(chain[:-1] if ancestor else chain, rev).by
+            if by is not None:
+                return InferredBase(rev, self._doc.bodies[rev], by)
+        return None
+
+    def overtaken(self, rev: Rev, losers: Iterable[Rev]) -> tuple[Rev, ...]:
+        """Those losers, known from before, of which a revision has taken in an older version.
+
+        A loser that said nothing new is only tombstoned.  Somebody who did not know it, but the
+        revision that it extends, merges that: the tree is linear then, and what the loser took
+        back stands again.
+        """
+        found = []
+        for loser in sorted(losers):
+            ancestry = set(self._doc.tree.ancestry(rev))
+            older = [
+                one
+                for one in self._doc.tree.ancestry(loser)
+                if one != loser and one not in ancestry and not self._doc.tree.is_deleted(one)
+            ]
+            if any(self._is_merge(rev, frozenset({one})) for one in older) and not self._is_merge(
+                rev, frozenset({loser})
+            ):
+                found.append(loser)
+        return tuple(found)
+
+    # --- merges made again
+
+    def _recorded(self, chain: Iterable[Rev], version: Rev) -> Rev | None:
+        """The revision of a chain that the journal knows as our merge of a version."""
+        nothing = frozenset[Rev]()
+        return next((rev for rev in chain if version in self._doc.recorded.get(rev, nothing)), None)
+
+    def _taken_in(self, chain: Iterable[Rev], version: Rev, present: Iterable[Rev] = ()) -> _Found:
+        """Which revision of a chain, newest first, equals the merge of its parent with a version,
+        or with all that are present."""
+        lines = {one: set(self._doc.tree.ancestry(one)) for one in present}
+        unknown = None
+        for rev in chain:
+            parent = self._doc.tree.parent(rev)
+            if parent is None:
+                continue
+            tests = [frozenset({version})]
+            if rev not in self._doc.recorded:
+                # What descends from the parent was not there when it was extended.
+                there = frozenset(one for one, line in lines.items() if parent not in line)
+                tests += [there] if version in there else []
+            answers = [self._is_merge(rev, others) for others in tests]
+            if any(answers):
+                return _Found(rev)
+            if unknown is None and None in answers and self._may_be_merge(rev, parent, version):
+                unknown = rev
+        return _Found(None, unknown)
+
+    def _may_be_merge(self, rev: Rev, parent: Rev, version: Rev) -> bool:
+        """Whether somebody may have merged a version into a revision: whoever does so extends
+        the winner.  What the journal knows is a merge of others is not one."""
+        precedes = Leaf(parent, deleted=False).precedence > Leaf(version, deleted=False).precedence
+        return precedes and rev not in self._doc.recorded
+
+    def _is_merge(self, rev: Rev, others: frozenset[Rev]) -> bool | None:
+        """Whether a revision equals the merge of its parent with others; None: cannot tell."""
+        key = (rev, others)
+        if key not in self._answers:
+            self._answers[key] = self._made_again(rev, others)
+        return self._answers[key]
+
+    def _made_again(self, rev: Rev, others: frozenset[Rev]) -> bool | None:
+        tree, bodies = self._doc.tree, self._doc.bodies
+        parent = tree.parent(rev)
+        if parent is None:
+            return None
+        together = [parent, *sorted(others)]
+        if rev not in bodies or any(one not in bodies for one in together):
+            return None
+        if any(tree.is_deleted(one) for one in (rev, *together)):
+            return False
+        try:
+            made = fold(_part(tree, together), bodies, self._policy, approximate=False)
+        except DocumentInvalid:  # nested too deep to be merged
+            return None
+        if any(meeting.base.kind not in _KNOWN_BASES for meeting in made.meetings):
+            return None
+        value: Value | None = made.side.value
+        if made.side.open:
+            value = self._settle(made) if self._settle is not None else None
+            if value is None:
+                return False
+        return same(self._policy.sealed(value), bodies[rev])
+
+
+def contained(
+    doc: ConflictedDocument,
+    loser: Rev,
+    policy: Policy,
+    among: Iterable[Rev] | None = None,
+    settle: Settle | None = None,
+) -> Containment:
+    """Whether the winner contains a loser; see `Containments.of`."""
+    return Containments(doc, policy, settle).of(loser, among)
+
+
+def unsettled_dead_leaves(
+    doc: ConflictedDocument,
+    at: Rev | None,
+    policy: Policy,
+    left_out: Iterable[Rev] = (),
+    settle: Settle | None = None,
+) -> tuple[DeadLeaf, ...]:
+    """What a branch that meets others at a revision may contain unknown to it; see
+    `Containments.unsettled`."""
+    return Containments(doc, policy, settle).unsettled(at, left_out)
+
+
+def inferred_base(
+    doc: ConflictedDocument, one: Rev, other: Rev, policy: Policy, settle: Settle | None = None
+) -> InferredBase | None:
+    """A newer base of two leaves than their common ancestor; see `Containments.inferred_base`."""
+    return Containments(doc, policy, settle).inferred_base(one, other)
+
+
+def _until(tree: RevTree, rev: Rev, ancestor: Rev | None) -> Iterator[Rev]:
+    """A revision and its ancestors below a common one."""
+    for one in tree.ancestry(rev):
+        if one == ancestor:
+            return
+        yield one
+
+
+def _part(tree: RevTree, ends: Sequence[Rev]) -> RevTree:
+    """The part of a tree that leads to some revisions, as if nothing had come after them."""
+    paths, seen = [], set[Rev]()
+    for end in ends:
+        path, flags = [], []
+        for rev in tree.ancestry(end):
+            path.append(rev)
+            flags.append(tree.is_deleted(rev))
+            if rev in seen:
+                break
+            seen.add(rev)
+        paths.append((path, flags))
+    return RevTree.from_paths(paths)
+
+
+def _what_adds_up(doc: ConflictedDocument, policy: Policy) -> str:
+    found = {
+        (readable(path), name)
+        for rev in doc.live
+        for path, name in policy.uses_non_idempotent(doc.bodies[rev])
+    }
+    if not found:
+        return ""
+    path, name = min(found)
+    return f"{path} is merged by {name}, which counts twice what it is given twice"
+
+
+def _short(rev: Rev) -> str:
+    return f"{rev.generation}-{rev.hash[:_SHOWN_DIGITS]}"
