@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from couchmend.core.document import too_deep
+from couchmend.core.merging.attachments import MEMBER
 from couchmend.core.merging.keyed import keyed_by, merge_keyed
 from couchmend.core.merging.outcome import Outcome, kind_of
 from couchmend.core.merging.sides import Side
@@ -36,6 +37,7 @@ class ThreeWay:
 
     base: `ABSENT` where none is known.
     base_exact: whether it is the body of the true common ancestor.
+    has_attachments: whether `_attachments` says which attachments there are.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class ThreeWay:
         policy: Policy,
         *,
         base_exact: bool,
+        has_attachments: bool = True,
         operations: int = DEFAULT_OPERATIONS,
     ) -> None:
         self._base = base
         self._policy = policy
         self._base_exact = base_exact and base is not ABSENT
+        self._has_attachments = has_attachments
         self._budget = Budget(operations)
         self.outcome = Outcome(current, other, base_known=base is not ABSENT)
         self.value = self._at((), policy.rules, base, current.value, other.value)
@@ -64,16 +68,19 @@ class ThreeWay:
             return outcome.conflict(path, base, current, other)
         if rule is not None and rule.metadata:
             return self._metadata(path, rule, base, current, other)
-        if not opened and same(current, other):
-            if not same(current, base):
-                outcome.both_did(path, base, current, other)
-            return current
-        goes_on = rule is None or rules.goes_on
+        alike = not opened and same(current, other)
+        # For what adds up, equal is not the same: both may have added.
+        adds_up = not self._policy.is_idempotent and self._base_exact
+        if alike and (not adds_up or current is ABSENT or same(current, base)):
+            return self._alike(path, base, current, other)
+        goes_on = (rule is None or rules.goes_on) and not self._is_attachment(path)
         if goes_on and type(current) is dict and type(other) is dict:
             return self._members(path, rules, base, current, other)
         identity = keyed_by(self._policy.identity_keys, rules, base, current, other)
         if identity.key is not None:
             return self._elements(path, rules, identity.key, base, current, other)
+        if alike and (rule is None or rule.resolver.idempotent):
+            return self._alike(path, base, current, other)
         unchanged = self._unchanged(path, base, current, other)
         if unchanged == "other":
             return outcome.only(path, "current", base, current, other)
@@ -84,6 +91,16 @@ class ThreeWay:
         if rule is not None and rule.resolver.resolve is not None:
             return self._resolved(path, rule, base, current, other)
         return self._by_form(path, rules, identity.why, base, current, other)
+
+    def _alike(self, path: Path, base: Value, current: Value, other: Value) -> Value:
+        """Equal on both sides."""
+        if not same(current, base):
+            self.outcome.both_did(path, base, current, other)
+        return current
+
+    def _is_attachment(self, path: Path) -> bool:
+        """Whether a path is that of one attachment, which is its content and type at once."""
+        return len(path) == 2 and path[0] == MEMBER and self._has_attachments
 
     def _unchanged(self, path: Path, base: Value, current: Value, other: Value) -> str:
         """Which side left the path as it was, with nothing open beneath."""
@@ -107,9 +124,7 @@ class ThreeWay:
             mine, theirs = current.get(name, ABSENT), other.get(name, ABSENT)
             was = before.get(name, ABSENT)
             # Most members are what they were.
-            if nothing_open and (
-                mine is theirs is was or (type(mine) is str and mine == theirs == was)
-            ):
+            if nothing_open and same(mine, theirs) and same(mine, was):
                 merged[name] = mine
                 continue
             taken = self._at((*path, name), rules.beneath(name), was, mine, theirs)

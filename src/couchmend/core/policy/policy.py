@@ -40,6 +40,7 @@ from couchmend.core.policy.rules import (
     Rule,
     metadata_rules,
     not_idempotent,
+    reach,
     read_custom,
     read_rules,
 )
@@ -263,6 +264,11 @@ class Policy:
         rule = self.rules.at(self.checksum.field)
         return sealed(body, self.checksum) if rule and rule.resolver is CHECKSUM else body
 
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether all of its resolvers are: merging a version twice is merging it once."""
+        return self._all_idempotent
+
     def uses_non_idempotent(self, body: Value) -> list[tuple[Path, str]]:
         """The paths of a body that are given to a resolver which is not idempotent, each with
         its name."""
@@ -303,7 +309,7 @@ def _read(reader: Reader, given: Mapping[str, Any]) -> dict[str, Any]:
     found["fields"], rules = read_rules(reader, given["fields"], own, about)
     severity = found["severity"] = MappingProxyType(read_severity(reader, given["severity"]))
     reader.finish()
-    found["rules"] = Patterns(rules)
+    found["rules"] = Patterns(rules, reach)
     found["severities"] = Patterns(
         {Pattern.parse(text): weight for weight, texts in severity.items() for text in texts}
     )
