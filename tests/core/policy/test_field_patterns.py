@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from couchmend.core.paths import Element, Path, Step
-from couchmend.core.policy.patterns import Pattern, Patterns, Wild
+from couchmend.core.policy.patterns import Pattern, Patterns, Reach, Wild
 from couchmend.errors import UsageError
 
 FIRST = Element("id", 1)
@@ -163,6 +163,40 @@ def test_deep_documents_do_not_make_ever_more_places() -> None:
             node = node.beneath(("a", 0)[number >> bit & 1])
             seen.add(id(node))
     assert len(seen) < 20
+
+
+# --- what reaches less far
+
+
+def reaching(**reaches: Reach) -> Patterns[str]:
+    """Each pattern with its reach; `__` stands for a dot."""
+    named = {text.replace("__", "."): reach for text, reach in reaches.items()}
+    return Patterns({Pattern.parse(text): text for text in named}, named.__getitem__)
+
+
+def test_what_is_about_lists_says_nothing_of_their_elements() -> None:
+    patterns = reaching(a=Reach.LISTS)
+    assert patterns.at(("a",)) == patterns.at(("a", "b", "c")) == "a"
+    assert patterns.at(("a", 0)) is patterns.at(("a", FIRST, "b")) is None
+    assert patterns.at(("a", "b", 0)) is patterns.at(("a", 0, "b", "a")) is None
+
+
+def test_beneath_a_list_the_next_most_specific_pattern_holds() -> None:
+    patterns = reaching(
+        a=Reach.WHOLE, a__b=Reach.LISTS, a__b__c=Reach.LISTS, a__x=Reach.LISTS, x=Reach.LISTS
+    )
+    assert patterns.at(("a", "b", "c")) == "a.b.c"
+    assert patterns.at(("a", "b", "c", 0)) == patterns.at(("a", "b", 0, "c")) == "a"
+    assert patterns.at(("a", "b", "d", 0, "e")) == patterns.at(("a", "x", FIRST)) == "a"
+    assert patterns.at(("x", 0)) is None
+
+
+def test_what_reaches_into_members_looks_at_each() -> None:
+    patterns = reaching(a=Reach.MEMBERS, b=Reach.LISTS, c=Reach.WHOLE)
+    assert [patterns.beneath(name).goes_on for name in "abc"] == [True, True, False]
+    assert patterns.beneath("a").beneath("x").goes_on
+    assert patterns.at(("a", 0, "x")) == "a"
+    assert not patterns.beneath("b").beneath(0).goes_on
 
 
 # --- against the definition

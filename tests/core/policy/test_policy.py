@@ -58,6 +58,16 @@ def test_a_field_has_the_resolver_that_its_pattern_names() -> None:
     assert (found.resolver.form, found.metadata) == (Form.SET, False)
 
 
+def test_a_form_of_lists_leaves_their_elements_to_other_rules() -> None:
+    policy = Policy(fields={"**": "latest", "subtasks": "keyed", "notes": "text", "pos": "atomic"})
+    assert name(policy, "subtasks") == "keyed"
+    assert name(policy, "subtasks", Element("id", 1), "title") == "latest"
+    assert name(policy, "notes", "en") == "text"
+    assert name(policy, "pos", "x") == "atomic"
+    alone = Policy(fields={"subtasks": "keyed"})
+    assert rule(alone, "subtasks", Element("id", 1), "title") is None
+
+
 def test_metadata_has_resolvers_of_its_own() -> None:
     policy = Policy(
         device_fields=["by", "meta.device"],

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeAlias, TypeVar
@@ -118,6 +118,17 @@ def _wrong(text: str, place: int, why: str) -> UsageError:
     )
 
 
+class Reach(Enum):
+    """How far what a pattern says reaches beneath the place that it names."""
+
+    WHOLE = "whole"
+    """It is about what stands there as a whole, unless other patterns say more."""
+    MEMBERS = "members"
+    """It is about each part of an object by itself."""
+    LISTS = "lists"
+    """It is about a list, or each list in an object, and says nothing of their elements."""
+
+
 class Patterns(Generic[T]):
     """Values by patterns, read as one descends: `beneath` leads a step further, `value` is what
     holds there.  It does not change, and may be shared.
@@ -125,41 +136,52 @@ class Patterns(Generic[T]):
     Of patterns that are equally specific, the one that names the deeper place holds.
     """
 
-    __slots__ = ("_beneath", "_covering", "_entries", "_names", "_open", "_places", "goes_on",
-                 "value")  # fmt: skip
+    __slots__ = (
+        "_beneath", "_covering", "_ends", "_entries", "_names", "_open", "_places",
+        "goes_on", "value",
+    )  # fmt: skip
 
-    def __init__(self, values: Mapping[Pattern, T]) -> None:
+    def __init__(
+        self, values: Mapping[Pattern, T], reach: Callable[[T], Reach] = lambda value: Reach.WHOLE
+    ) -> None:
         # In an order of their own: the order in which they were written means nothing.
         patterns = sorted(values, key=_by_steps)
-        self._entries = [_Entry.of(pattern, values[pattern]) for pattern in patterns]
+        self._entries = [
+            _Entry.of(pattern, values[pattern], reach(values[pattern])) for pattern in patterns
+        ]
         # Places at which the same patterns stand at the same steps are one.
         self._places: dict[_Place, Patterns[T]] = {}
-        self._stand(frozenset((number, 0) for number in range(len(patterns))), None)
+        self._stand(frozenset((number, 0) for number in range(len(patterns))), ())
 
-    def _stand(self, at: frozenset[tuple[int, int]], covering: int | None) -> None:
+    def _stand(self, at: frozenset[tuple[int, int]], covering: tuple[int, ...]) -> None:
         entries = self._entries
         passed = {(i, step) for i, start in at for step in entries[i].passed(start)}
         matched = sorted(i for i, step in passed if step == len(entries[i].steps))
-        best = max(matched, key=lambda i: entries[i].specificity, default=covering)
-        if (
-            covering is not None
-            and best is not None
-            and entries[covering].specificity > entries[best].specificity
-        ):
-            best = covering
-        self._covering = best
+        ranked = [*matched, *(i for i in covering if i not in matched)]
+        ranked.sort(key=lambda i: entries[i].specificity, reverse=True)
+        # Past the first that reaches into lists none is needed.
+        last = next((n for n, i in enumerate(ranked) if entries[i].reach is not Reach.LISTS), None)
+        self._covering = tuple(ranked if last is None else ranked[: last + 1])
         self._open = frozenset((i, step) for i, step in passed if step < len(entries[i].steps))
         self._names = {entries[i].steps[step] for i, step in self._open}
+        # Where this is all that can hold beneath.
+        self._ends = not self._open and all(
+            entries[i].reach is not Reach.LISTS for i in self._covering
+        )
         self._beneath: dict[str | Wild, Patterns[T]] = {}
-        self.value: T | None = None if best is None else entries[best].value
+        best = entries[ranked[0]] if ranked else None
+        self.value: T | None = None if best is None else best.value
         """What the most specific pattern that covers this place says."""
-        least = () if best is None else entries[best].specificity
-        self.goes_on = any(entries[i].specificity >= least for i, _ in self._open)
-        """Whether beneath this place a pattern may hold that is as specific, or more."""
+        least = () if best is None else best.specificity
+        self.goes_on = (best is not None and best.reach is not Reach.WHOLE) or any(
+            entries[i].specificity >= least for i, _ in self._open
+        )
+        """Whether the parts of an object here are looked at by themselves: beneath, a pattern
+        may hold that is as specific or more, or the one that holds here wants it."""
 
     def beneath(self, step: Step) -> Patterns[T]:
         """What holds one step further."""
-        if not self._open:
+        if self._ends:
             return self
         kind: str | Wild
         if not isinstance(step, str):
@@ -190,7 +212,10 @@ class Patterns(Generic[T]):
                 or (wanted is Wild.MEMBER and isinstance(kind, str))
             ):
                 further.add((i, step + 1))
-        place = frozenset(further), self._covering
+        covering = self._covering
+        if kind is Wild.ELEMENT:
+            covering = tuple(i for i in covering if self._entries[i].reach is not Reach.LISTS)
+        place = frozenset(further), covering
         found = self._places.get(place)
         if found is None:
             found = object.__new__(Patterns)
@@ -200,8 +225,8 @@ class Patterns(Generic[T]):
         return found
 
 
-_Place: TypeAlias = tuple[frozenset[tuple[int, int]], int | None]
-"""Which patterns stand at which of their steps, and which covers the place."""
+_Place: TypeAlias = tuple[frozenset[tuple[int, int]], tuple[int, ...]]
+"""Which patterns stand at which of their steps, and which cover the place, the best first."""
 
 
 def _by_steps(pattern: Pattern) -> list[tuple[int, str]]:
@@ -216,13 +241,14 @@ class _Entry(Generic[T]):
     steps: tuple[str | Wild, ...]
     specificity: tuple[int, ...]
     value: T
+    reach: Reach
 
     @classmethod
-    def of(cls, pattern: Pattern, value: T) -> _Entry[T]:
+    def of(cls, pattern: Pattern, value: T, reach: Reach) -> _Entry[T]:
         steps = pattern.steps
         if steps[-1] is Wild.DEEP:  # at the end it stands for one step or more
             steps = (*steps[:-1], Wild.ANY, Wild.DEEP)
-        return cls(steps, pattern.specificity, value)
+        return cls(steps, pattern.specificity, value, reach)
 
     def passed(self, step: int) -> Iterator[int]:
         """Where a pattern stands, also when each `**` from there on stands for nothing."""

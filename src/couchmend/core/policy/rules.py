@@ -14,8 +14,8 @@ from couchmend.core.paths import Path
 from couchmend.core.policy.builtin import ALIASES, BUILTIN, prefer
 from couchmend.core.policy.data import Key, Reader, did_you_mean
 from couchmend.core.policy.metadata import CHECKSUM, DEVICE, IGNORED, TIMESTAMP, Checksum
-from couchmend.core.policy.patterns import Pattern, Patterns
-from couchmend.core.policy.resolvers import Resolver
+from couchmend.core.policy.patterns import Pattern, Patterns, Reach
+from couchmend.core.policy.resolvers import Form, Resolver
 from couchmend.core.values import Value
 from couchmend.errors import DocumentInvalid
 
@@ -34,6 +34,22 @@ class Rule:
 
     resolver: Resolver
     metadata: bool = False
+
+
+_REACH = {
+    Form.KEYED: Reach.LISTS,
+    Form.SET: Reach.LISTS,
+    Form.SEQUENCE: Reach.LISTS,
+    Form.TEXT: Reach.MEMBERS,
+    Form.ATOMIC: Reach.WHOLE,
+}
+
+
+def reach(rule: Rule) -> Reach:
+    """How far a rule reaches: one about lists says nothing of their elements, one about strings
+    is about each string of an object, any other takes what stands there as a whole."""
+    form = rule.resolver.form
+    return Reach.WHOLE if form is None else _REACH[form]
 
 
 def is_known(name: str) -> bool:

@@ -6,14 +6,13 @@ Instants are whole microseconds since 1970 (UTC).
 from __future__ import annotations
 
 import re
-from datetime import date
 from fractions import Fraction
 
 from couchmend.core.values import Value
 
 SECOND = 1_000_000
 _DAY_SECONDS = 86_400
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 # Epoch numbers by their size: seconds reach the year 5138 before they are milliseconds.
 _SECONDS_BELOW = 10**11
@@ -57,9 +56,8 @@ def time_of(text: str) -> tuple[int, str] | None:
     found = _ISO.fullmatch(text) or _BASIC.fullmatch(text)
     if not found:
         return None
-    try:
-        day = date(int(found["year"]), int(found["month"]), int(found["day"]))
-    except ValueError:
+    day = _day(int(found["year"]), int(found["month"]), int(found["day"]))
+    if day is None:
         return None
     hour, minute, second = (int(found[name] or 0) for name in ("hour", "minute", "second"))
     # The end of a day may be written as 24:00, a leap second as :60.
@@ -69,10 +67,22 @@ def time_of(text: str) -> tuple[int, str] | None:
     if ahead_hours > 23 or ahead_minutes > 59:
         return None
     ahead = (ahead_hours * 3600 + ahead_minutes * 60) * (-1 if found["sign"] == "-" else 1)
-    seconds = (day.toordinal() - _EPOCH_DAY) * _DAY_SECONDS
-    seconds += hour * 3600 + minute * 60 + second - ahead
+    seconds = day * _DAY_SECONDS + hour * 3600 + minute * 60 + second - ahead
     part = found["part"] or ""
     return seconds * SECOND + int(part[:6].ljust(6, "0")), part[6:].rstrip("0")
+
+
+def _day(year: int, month: int, day: int) -> int | None:
+    """Days since 1970 in the Gregorian calendar; None where there is no such day."""
+    if not 1 <= month <= 12 or not year:
+        return None
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    if not 1 <= day <= _MONTH_DAYS[month - 1] + (leap and month == 2):
+        return None
+    before = year - 1
+    days = before * 365 + before // 4 - before // 100 + before // 400
+    days += sum(_MONTH_DAYS[: month - 1]) + (leap and month > 2) + day
+    return days - 719_163  # the first of January 1970, counted so
 
 
 def is_suspect(timestamp: int, now: int, clock_skew_seconds: float) -> bool:
