@@ -128,13 +128,41 @@ def _words_in_common(
         pairs = _edited(base.lines[line : match.base], side.lines[place : match.side], budget)
         for one, two in pairs:
             start, there = base.starts[line + one], side.starts[place + two]
-            inner = matching(base.lines[line + one], side.lines[place + two], budget)
+            inner = _in_line(base.lines[line + one], side.lines[place + two], budget)
             found += [Match(start + at, there + to, length) for at, to, length in inner]
         line, place = match.base + match.length, match.side + match.length
         start = base.starts[match.base]
         if match.length:
             found.append(Match(start, side.starts[match.side], base.starts[line] - start))
     return found
+
+
+def _in_line(base: list[str], side: list[str], budget: Budget) -> list[Match]:
+    """Words first, then the spaces between them: any space is like any other."""
+    at, there = _no_spaces(base), _no_spaces(side)
+    common = matching([base[one] for one in at], [side[one] for one in there], budget)
+    pairs = [
+        (at[first + step], there[second + step])
+        for first, second, length in common
+        for step in range(length)
+    ]
+    found: list[Match] = []
+    start = place = 0
+    for end, to in [*pairs, (len(base), len(side))]:
+        between, beside = base[start:end], side[place:to]
+        if between == beside:
+            found.append(Match(start, place, end - start + (end < len(base))))
+        else:
+            inner = matching(between, beside, budget)
+            found += [Match(start + one, place + two, length) for one, two, length in inner]
+            if end < len(base):
+                found.append(Match(end, to, 1))
+        start, place = end + 1, to + 1
+    return [match for match in found if match.length]
+
+
+def _no_spaces(line: list[str]) -> list[int]:
+    return [place for place, word in enumerate(line) if not word.isspace()]
 
 
 def _edited(
