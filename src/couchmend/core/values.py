@@ -40,7 +40,7 @@ def same(one: Value, other: Value) -> bool:
         return _are_numbers(one, other) and bool(one == other)
     if one != other:
         return False
-    if kind is not dict and kind is not list:
+    if kind is str or (kind is not dict and kind is not list):
         return True
     # Equal for Python, to which True is 1: byte for byte equal is quickly seen.
     try:

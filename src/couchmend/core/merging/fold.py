@@ -10,9 +10,7 @@ from couchmend.core.merging.bases import Base, BaseKind, base_at
 from couchmend.core.merging.decisions import Decision
 from couchmend.core.merging.sides import Side, Supply
 from couchmend.core.merging.three_way import ThreeWay
-from couchmend.core.paths import Path
 from couchmend.core.policy.policy import Policy
-from couchmend.core.policy.versions import Version, newest
 from couchmend.core.revtree import Rev, RevTree
 from couchmend.core.values import ABSENT, Value
 
@@ -93,41 +91,23 @@ def fold(
 
 
 def merge_sides(
-    base: Base, current: Side, other: Side, policy: Policy
+    base: Base, current: Side, other: Side, policy: Policy, *, has_attachments: bool = True
 ) -> tuple[Side, list[Decision]]:
-    """Merge two sides to one."""
-    merge = ThreeWay(base.body, current, other, policy, base_exact=base.kind is BaseKind.EXACT)
+    """Merge two sides to one.
+
+    has_attachments: whether their `_attachments` says which attachments there are.
+    """
+    exact = base.kind is BaseKind.EXACT
+    merge = ThreeWay(
+        base.body, current, other, policy, base_exact=exact, has_attachments=has_attachments
+    )
     outcome = merge.outcome
     side = Side(
         merge.value,
         (*current.versions, *other.versions),
-        _supplied(current.supply, other.supply, outcome.decisions),
+        Supply.merged(current.supply, other.supply, outcome.decisions),
         outcome.open,
     )
-    if policy.attachments == "keep-both":
+    if policy.attachments == "keep-both" and has_attachments:
         return keep_both(side, outcome.decisions)
     return side, outcome.decisions
-
-
-def _supplied(current: Supply, other: Supply, decisions: Iterable[Decision]) -> Supply:
-    """Which version supplied what of a result: of equal values, the newest."""
-    named: dict[Path, Version] = {}
-    for path in dict.fromkeys([*current.paths(), *other.paths()]):
-        named[path] = newest([current.at(path), other.at(path)])
-    for decision in decisions:
-        if decision.aspect == "order":
-            continue
-        path = decision.path
-        match decision.kind:
-            case "current" | "conflict":
-                taken, left = (current, other)
-            case "other":
-                taken, left = (other, current)
-            case _:
-                named[path] = newest([current.newest(path), other.newest(path)])
-                continue
-        for beneath, _ in left.beneath(path):
-            named.pop(beneath, None)
-        named.update(taken.beneath(path))
-        named[path] = taken.at(path)
-    return Supply(named.pop(()), named)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from couchmend.core.merging.decisions import Place
+from couchmend.core.merging.decisions import Decision, Place
 from couchmend.core.paths import Path, covers
 from couchmend.core.policy.versions import Version, newest
 from couchmend.core.values import Value
@@ -14,18 +15,34 @@ from couchmend.core.values import Value
 class Supply:
     """Which version supplied what stands at a path: the root's, but where another is named."""
 
-    __slots__ = ("_named",)
+    __slots__ = ("_known", "_made_of")
 
-    def __init__(self, root: Version, named: Mapping[Path, Version] | None = None) -> None:
-        self._named: dict[Path, Version] = {(): root, **(named or {})}
+    def __init__(self, root: Version) -> None:
+        self._known: Mapping[Path, Version] | None = {(): root}
+        self._made_of: tuple[Supply, Supply, Sequence[Decision]] | None = None
+
+    @classmethod
+    def merged(cls, current: Supply, other: Supply, decisions: Sequence[Decision]) -> Self:
+        """Who supplied what of a merge: of equal values, the newest."""
+        made: Self = object.__new__(cls)
+        made._known = None  # most merges are not asked
+        made._made_of = (current, other, decisions)
+        return made
+
+    @property
+    def _named(self) -> Mapping[Path, Version]:
+        if self._known is None:
+            self._known = {} if self._made_of is None else _supplied(*self._made_of)
+            self._made_of = None
+        return self._known
 
     def at(self, path: Path) -> Version:
         """The version that supplied the value at a path, or most of it."""
-        for length in range(len(path), -1, -1):
+        for length in range(len(path), 0, -1):
             found = self._named.get(path[:length])
             if found is not None:
                 return found
-        raise AssertionError("the root has a version")
+        return self._named[()]
 
     def newest(self, path: Path) -> Version:
         """The newest of the versions that supplied anything of the value at a path."""
@@ -41,12 +58,37 @@ class Supply:
 
     def with_version(self, path: Path, version: Version) -> Supply:
         """The same, but for what stands at a path."""
-        named = {**self._named, path: version}
-        return Supply(named.pop(()), named)
+        changed = Supply(version)
+        changed._known = {**self._named, path: version}
+        return changed
 
     def paths(self) -> list[Path]:
         """The paths that have a version of their own."""
         return list(self._named)
+
+
+def _supplied(current: Supply, other: Supply, decisions: Iterable[Decision]) -> dict[Path, Version]:
+    named = {
+        path: newest([current.at(path), other.at(path)])
+        for path in dict.fromkeys([*current.paths(), *other.paths()])
+    }
+    for decision in decisions:
+        if decision.aspect == "order":
+            continue
+        path = decision.path
+        match decision.kind:
+            case "current" | "conflict":
+                taken, left = current, other
+            case "other":
+                taken, left = other, current
+            case _:
+                named[path] = newest([current.newest(path), other.newest(path)])
+                continue
+        for beneath, _ in left.beneath(path):
+            named.pop(beneath, None)
+        named.update(taken.beneath(path))
+        named[path] = taken.at(path)
+    return named
 
 
 @dataclass(frozen=True, slots=True)
