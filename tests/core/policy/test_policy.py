@@ -460,10 +460,14 @@ def test_a_policy_does_not_change() -> None:
 
 
 def test_a_policy_can_be_made_from_another() -> None:
-    data = Policy.from_data(FULL, name="tasks").to_data()
-    stricter = Policy.from_data({**data, "no_ancestor": "manual"}, name="tasks")
+    policy = Policy.from_data(FULL, name="tasks")
+    assert dataclasses.replace(policy) == policy
+    stricter = dataclasses.replace(policy, no_ancestor="manual")
     assert stricter.no_ancestor == "manual"
-    assert {**stricter.to_data(), "no_ancestor": "union"} == data
+    assert stricter.digest != policy.digest
+    assert {**stricter.to_data(), "no_ancestor": "union"} == policy.to_data()
+    with pytest.raises(PolicyError, match="no_ancestor"):
+        dataclasses.replace(policy, no_ancestor="x")  # type: ignore[arg-type]
 
 
 def test_a_policy_reads_well() -> None:

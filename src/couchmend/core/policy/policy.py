@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Final, get_args
@@ -80,17 +80,17 @@ class Policy:
     ids: tuple[str, ...]
     resolvers: Mapping[str, Resolver]
 
-    rules: Patterns[Rule]
+    rules: Patterns[Rule] = field(init=False)
     """What holds for each path."""
-    severities: Patterns[FieldClass]
+    severities: Patterns[FieldClass] = field(init=False)
     """The class of each path, where it has one."""
-    digest: str
+    digest: str = field(init=False)
     """SHA-256 over everything that bears on a merge or on what is done with it."""
-    _selector: Selector | None
-    _timestamps: tuple[Path, ...]
-    _devices: tuple[Path, ...]
-    _schema_version: Path
-    _all_idempotent: bool
+    _selector: Selector | None = field(init=False)
+    _timestamps: tuple[Path, ...] = field(init=False)
+    _devices: tuple[Path, ...] = field(init=False)
+    _schema_version: Path = field(init=False)
+    _all_idempotent: bool = field(init=False)
 
     def __init__(
         self,
@@ -295,8 +295,8 @@ def _read(reader: Reader, given: Mapping[str, Any]) -> dict[str, Any]:
     key = "clock_skew_seconds"
     found[key] = reader.seconds((key,), given[key], 300)
     key = "schema_version_field"
-    found[key] = field = given[key]
-    found["_schema_version"] = () if field is None else reader.path((key,), field)
+    found[key] = where = given[key]
+    found["_schema_version"] = () if where is None else reader.path((key,), where)
 
     checksum = found["checksum"] = read_checksum(reader, given["checksum"])
     patterns = {key: reader.patterns((key,), found[key]) for key in lists[1:4]}
