@@ -108,7 +108,9 @@ def _other_name(name: str, rev: str, taken: Container[str]) -> str:
     stem, dot, ending = name.rpartition(".")
     if not stem:
         stem, dot, ending = name, "", ""
-    for length in range(rev.find("-") + 1 + _SHOWN_DIGITS, len(rev) + 1):
+    dash = rev.find("-")
+    shortest = len(rev) if dash < 0 else dash + 1 + _SHOWN_DIGITS
+    for length in range(shortest, len(rev) + 1):
         other = f"{stem} (conflict {rev[:length]}){dot}{ending}"
         if other not in taken:
             return other

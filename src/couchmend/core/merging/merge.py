@@ -151,7 +151,8 @@ def merge_json(base: Value, current: Value, other: Value, policy: Policy = PLAIN
     """
     if base is not ABSENT:
         _checked(base, "the base")
-    return _merged(base, _checked(current, "current"), _checked(other, "other"), policy)
+    here, there = _checked(current, "current"), _checked(other, "other")
+    return _merged(base, here, there, policy, has_attachments=False)
 
 
 def merge_leaves(tree: RevTree, bodies: Mapping[Rev, Value], policy: Policy) -> Merge:
@@ -161,11 +162,19 @@ def merge_leaves(tree: RevTree, bodies: Mapping[Rev, Value], policy: Policy) -> 
     return _sealed(folded.side.value, decisions, folded.side.versions, policy)
 
 
-def _merged(base: Value, current: Value, other: Value, policy: Policy) -> Merge:
+def _merged(
+    base: Value, current: Value, other: Value, policy: Policy, *, has_attachments: bool = True
+) -> Merge:
     mine = policy.version("current", current)
     theirs = replace(policy.version("other", other), rank=1)
     kind = BaseKind.CREATED if base is ABSENT else BaseKind.EXACT
-    side, decisions = merge_sides(Base(kind, None, base), Side.of(mine), Side.of(theirs), policy)
+    side, decisions = merge_sides(
+        Base(kind, None, base),
+        Side.of(mine),
+        Side.of(theirs),
+        policy,
+        has_attachments=has_attachments,
+    )
     return _sealed(side.value, tuple(decisions), (mine, theirs), policy)
 
 
