@@ -7,9 +7,10 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	&& echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-LOCKED := $(shell cat requirements/base.txt requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
+LOCKED := $(shell cat requirements/base.txt requirements/dev.txt requirements/peer.txt pyproject.toml | cksum | cut -d' ' -f1)
 BASE := $(VENV)/base-$(LOCKED)
 DEV := $(VENV)/dev-$(LOCKED)
+PEER := $(VENV)/peer-$(LOCKED)
 NODE_PACKAGES := tests/e2e/node_modules/.package-lock.json
 
 # pip of the machine installs into the environment: venv's own pip is not needed.
@@ -21,7 +22,7 @@ PYTEST := $(BIN)/python -m pytest
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long pytest lint format bench bench-couchdb docs docs-serve generate requirements clean
+.PHONY: help demo test test-long pytest lint format bench bench-couchdb docs docs-serve eval generate requirements clean
 
 help: ## what can be made
 	@echo 'make …'
@@ -48,9 +49,12 @@ format: $(DEV) ## put the code into ruff's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(DEV) ## measure, and print a table
+bench: $(DEV) $(PEER) ## measure, and print a table
 	@if command -v npm >/dev/null; then npm ci --prefix benchmarks/peers; fi
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
+
+eval: $(DEV) $(PEER) ## merge what people merged, and compare (CASES=FILE, one case a line)
+	$(BIN)/python -m benchmarks.merges $(if $(CASES),--cases $(CASES))
 
 bench-couchdb: $(DEV) ## measure with a CouchDB (URL=http://name:password@host:port)
 	@if command -v npm >/dev/null; then npm ci --prefix benchmarks/peers; fi
@@ -71,6 +75,8 @@ requirements: $(DEV) ## lock the dependencies anew (UPGRADE=1 takes newer versio
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group build -o requirements/base.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group build --group dev --group docs \
 		-c requirements/base.txt -o requirements/dev.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group build --group dev --group docs \
+		--group peer -c requirements/dev.txt -o requirements/peer.txt
 
 clean: ## remove everything that was made
 	rm -rf $(VENV) site dist demo tests/e2e/node_modules benchmarks/peers/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -87,6 +93,11 @@ $(BASE): | requirements/base.txt
 $(DEV): | $(BASE)
 	@echo 'setting up $(VENV) for development'
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(PEER): | $(DEV)
+	@echo 'setting up $(VENV) for comparisons'
+	@$(PIP) install --require-hashes -r requirements/peer.txt
 	@touch $@
 
 .PHONY: node-packages

@@ -9,12 +9,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from benchmarks import couchdb, embedded, http_face, machine, replication, startup
+from benchmarks import couchdb, embedded, http_face, machine, merging, replication, startup
 from benchmarks.measuring import Row
 from benchmarks.report import Report
 
 HERE = Path(__file__).parent
-GROUPS = {"startup": startup.measure, "embedded": embedded.measure, "http": http_face.measure}
+GROUPS = {
+    "startup": startup.measure,
+    "merge": merging.measure,
+    "embedded": embedded.measure,
+    "http": http_face.measure,
+}
 QUIET = 0.1
 
 OURS_SYNC = (

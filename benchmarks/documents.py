@@ -20,7 +20,7 @@ _WORDS = (
 _STATES = ("todo", "in_progress", "done")
 
 
-def documents(count: int, seed: int = 7) -> Iterator[Doc]:
+def documents(count: int, seed: int = 7, size_bytes: int = SIZE_BYTES) -> Iterator[Doc]:
     """`count` new documents: tasks with a few fields, lists and objects."""
     chance = random.Random(seed).random  # random() alone is the same in every Python
 
@@ -41,7 +41,7 @@ def documents(count: int, seed: int = 7) -> Iterator[Doc]:
             "subtasks": [{"id": f"s{i}", "title": word(), "done": False} for i in range(3)],
             "notes": "",
         }
-        room = SIZE_BYTES - len(dumps(doc))
+        room = size_bytes - len(dumps(doc))
         text = " ".join(word() for _ in range(room // 4))
         doc["notes"] = text[:room].ljust(room, ".")
         yield doc

@@ -1,0 +1,1 @@
+"""How well documents are merged: what people merged, beside what programs make of it."""
