@@ -25,15 +25,30 @@ from couchmend.core.revtree import Rev, RevTree
 from couchmend.core.values import ABSENT, Value, canonical, same
 
 Body = dict[str, Any]
+Absorbed = dict[Rev, set[Rev]]
+"""The edits that a revision took in after it was written: its losers said nothing new."""
 
 FIELDS = ("x", "y", "z")
-RULES = frozenset({"containment", "record", "dead leaves", "branches", "overtaken", "untestable"})
+RULES = frozenset(
+    {
+        "containment",
+        "record",
+        "dead leaves",
+        "branches",
+        "overtaken",
+        "untestable",
+        "doubts",
+        "left out",
+    }
+)
 """What keeps edits; a history that is played without one of them shows what it is for.
 
 containment: losers that are contained are not merged.
 record: for counters only the journal's word counts.
 dead leaves: no merge over a base that is older than what a branch contains, going by tombstones.
+left out: the same, going by losers that are not merged because they are contained.
 branches: the same, going by what one branch contains of another.
+doubts: what nobody can tell of a branch waits for a person.
 untestable: what cannot be tested waits for a person.
 overtaken: revisions that took in an older version of a loser are found.
 """
@@ -79,12 +94,12 @@ class Truth:
     wrote: dict[Rev, Body] = field(default_factory=dict)
     merges: set[Rev] = field(default_factory=set)
 
-    def known(self, rev: Rev) -> set[Rev]:
-        """The edits that a revision has taken in."""
+    def known(self, rev: Rev, absorbed: Absorbed) -> set[Rev]:
+        """The edits that a revision has taken in, as far as a replica knows."""
         edits = set[Rev]()
         step: Rev | None = rev
         while step is not None:
-            edits |= self.own[step]
+            edits |= self.own[step] | absorbed.get(step, set())
             step = self.parents[step]
         return edits
 
@@ -95,9 +110,9 @@ class Truth:
         self.bodies[rev], self.parents[rev], self.own[rev] = body, parent, set()
         return True
 
-    def check(self, rev: Rev, why: str) -> None:
+    def check(self, rev: Rev, absorbed: Absorbed, why: str) -> None:
         """Whether a revision's body is right."""
-        edits = self.known(rev)
+        edits = self.known(rev, absorbed)
         body = self.bodies[rev]
         for name in (*FIELDS, "c"):
             writes = [edit for edit in edits if name in self.wrote[edit]]
@@ -124,6 +139,7 @@ class Replica:
     losers: set[Rev] = field(default_factory=set)
     """Those that were tombstoned without a merge."""
     looked_at: set[Rev] = field(default_factory=set)
+    absorbed: Absorbed = field(default_factory=dict)
 
     def live(self) -> list[Rev]:
         return [leaf.rev for leaf in self.tree.leaves() if not leaf.deleted]
@@ -191,7 +207,7 @@ class History:
         for replica in self.replicas:
             live = replica.live()
             if len(live) == 1:
-                self.truth.check(live[0], "in the end")
+                self.truth.check(live[0], replica.absorbed, "in the end")
         return "clean"
 
     def _step(self) -> None:
@@ -235,7 +251,7 @@ class History:
                 body[name] = value
         body = {name: body[name] for name in ("c", *FIELDS) if name in body}
         if wrote:
-            self._user(replica, parent, body, wrote, self.truth.known(parent))
+            self._user(replica, parent, body, wrote, self.truth.known(parent, replica.absorbed))
 
     def _user(
         self, replica: Replica, parent: Rev, body: Body, wrote: Body, saw: Iterable[Rev]
@@ -263,6 +279,8 @@ class History:
             target.tree.insert(source.tree.chain(leaf.rev), deleted=leaf.deleted)
             if leaf.rev in source.bodies:
                 target.bodies[leaf.rev] = source.bodies[leaf.rev]
+        for rev, edits in source.absorbed.items():
+            target.absorbed.setdefault(rev, set()).update(edits)
         self._note(source, f"to {self.replicas.index(target)}")
 
     def compact(self, replica: Replica) -> None:
@@ -301,15 +319,15 @@ class History:
         if len(live) < 2:
             return
         replica.archive.update({rev: replica.bodies[rev] for rev in live})
-        why = self._why_wait(doc, tests)
+        contained = self._contained(doc, tests)
+        among = [rev for rev in doc.live if rev not in contained]
+        why = self._why_wait(doc, tests, contained, among)
         if why:
             self._person(replica, doc, why)
-            return
-        contained = self._contained(doc, tests)
-        if contained:
+        elif len(among) == 1:
             self._settle(replica, live[0], contained, f"contains {contained}")
-            return
-        self._merge(replica, doc)
+        else:
+            self._merge(replica, doc, among)
 
     def _contained(self, doc: ConflictedDocument, tests: Containments) -> list[Rev]:
         if "containment" not in self.rules:
@@ -322,33 +340,33 @@ class History:
                 found.append(loser)
         return found
 
-    def _why_wait(self, doc: ConflictedDocument, tests: Containments) -> str:
+    def _why_wait(
+        self, doc: ConflictedDocument, tests: Containments, contained: list[Rev], among: list[Rev]
+    ) -> str:
         if concurrent_deletions(doc.tree):
             return "deletion"
-        contained = self._contained(doc, tests)
-        if "containment" in self.rules:
-            for loser in doc.live[1:]:
-                state = tests.of(loser).state
-                if loser not in contained and state == "manual":
-                    return "containment"
-                if state == "untestable" and "untestable" in self.rules:
-                    return "untestable"
-        if contained:
-            return ""
-        made = fold(doc.tree, doc.bodies, self.policy, among=doc.live, approximate=False)
+        for loser in among[1:]:
+            state = tests.of(loser).state
+            if state == "manual" and "containment" in self.rules:
+                return "containment"
+            if state == "untestable" and "untestable" in self.rules:
+                return "untestable"
+        made = fold(doc.tree, doc.bodies, self.policy, among=among, approximate=False)
         if not made.is_exact:
             return "base"
         if made.side.open:
             return "open"
         for meeting in made.meetings:
-            if "dead leaves" in self.rules and tests.unsettled(meeting.at):
+            left_out = contained if "left out" in self.rules else ()
+            if "dead leaves" in self.rules and tests.unsettled(meeting.at, left_out):
                 return "dead leaves"
-            if "branches" in self.rules and tests.older_than_branches(meeting):
-                return "branches"
+            outdated = tests.outdated(meeting)
+            if outdated and ("branches" if outdated.certain else "doubts") in self.rules:
+                return "branches" if outdated.certain else "doubts"
         return ""
 
-    def _merge(self, replica: Replica, doc: ConflictedDocument) -> None:
-        made = fold(doc.tree, doc.bodies, self.policy, among=doc.live, approximate=False)
+    def _merge(self, replica: Replica, doc: ConflictedDocument, among: list[Rev]) -> None:
+        made = fold(doc.tree, doc.bodies, self.policy, among=among, approximate=False)
         winner, *losers = doc.live
         body = made.side.value
         self.merges += 1
@@ -361,9 +379,9 @@ class History:
             raise Collision
         self.truth.merges.add(rev)
         for leaf in doc.live:
-            self.truth.own[rev] |= self.truth.known(leaf)
-        self._note(replica, f"merge {doc.live} -> {rev} {body}")
-        self.truth.check(rev, "merged")
+            self.truth.own[rev] |= self.truth.known(leaf, replica.absorbed)
+        self._note(replica, f"merge {among} -> {rev} {body}")
+        self.truth.check(rev, replica.absorbed, "merged")
         replica.recorded[rev] = frozenset(doc.live)
         self._write(replica, rev, winner, body)
         if self.crashes and self.chance.random() < 0.25:
@@ -374,9 +392,10 @@ class History:
     def _settle(self, replica: Replica, winner: Rev, losers: Iterable[Rev], why: str) -> None:
         self._note(replica, f"{winner}: {why}")
         for loser in losers:
-            self.truth.own[winner] |= self.truth.known(loser)
+            edits = self.truth.known(loser, replica.absorbed)
+            replica.absorbed.setdefault(winner, set()).update(edits)
             self._tombstone(replica, loser)
-        self.truth.check(winner, why)
+        self.truth.check(winner, replica.absorbed, why)
 
     def _person(self, replica: Replica, doc: ConflictedDocument, why: str) -> None:
         """Nobody is there, or somebody who knows all that was written."""
@@ -385,11 +404,14 @@ class History:
             self.waits[why] += 1
             return
         winner, *losers = doc.live
-        edits = set().union(*(self.truth.known(leaf) for leaf in doc.live))
+        edits = set().union(*(self.truth.known(leaf, replica.absorbed) for leaf in doc.live))
         body: Body = {}
         if self.counts:
             deltas = [self.truth.wrote[edit].get("c", 0) for edit in edits]
-            mine = [self.truth.wrote[edit].get("c", 0) for edit in self.truth.known(winner)]
+            mine = [
+                self.truth.wrote[edit].get("c", 0)
+                for edit in self.truth.known(winner, replica.absorbed)
+            ]
             body["c"] = sum(deltas)
             if doc.bodies[winner].get("c", 0) != sum(mine):
                 raise Lost(f"{winner} counts wrong before a person came")

@@ -62,6 +62,27 @@ class DeadLeaf:
 
 
 @dataclass(frozen=True, slots=True)
+class Outdated:
+    """Why the revision at which two branches meet is too old a base for them.
+
+    rev: of one branch; by: of the other, which took it in, or, unless it is `certain`, may have.
+    """
+
+    rev: Rev
+    by: Rev
+    certain: bool
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        how = "has" if self.certain else "may have"
+        return (
+            f"{_short(self.by)} {how} taken in {_short(self.rev)}: "
+            "what was taken back since looks unchanged"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class InferredBase:
     """A revision of one branch that the other contains: a newer base than their ancestor.
 
@@ -204,23 +225,29 @@ class Containments:
 
     # --- bases
 
-    def older_than_branches(self, meeting: Meeting) -> InferredBase | None:
-        """What makes the meeting point too old a base for the leaves that meet there: a revision
-        beneath it that one of them descends from and another contains."""
-        pairs = itertools.combinations(meeting.leaves, 2)
-        return next(
-            (found for one, other in pairs if (found := self._inferred(one, other, meeting.at))),
-            None,
-        )
+    def outdated(self, meeting: Meeting) -> Outdated | None:
+        """What makes a meeting point too old a base for the leaves that meet there: a revision
+        beneath it that one of them descends from, and another contains.  One that is certain
+        comes before one that is possible."""
+        perhaps: Outdated | None = None
+        for one, other in itertools.permutations(meeting.leaves, 2):
+            if self._doc.tree.common_ancestor(one, other) != meeting.at:
+                continue
+            chain = list(_until(self._doc.tree, other, meeting.at))
+            chain = chain[:-1] if meeting.at is not None else chain
+            for rev in _until(self._doc.tree, one, meeting.at) if chain else ():
+                by = self._recorded(chain, rev)
+                found = _Found(by) if by is not None else self._taken_in(chain, rev)
+                if found.by is not None:
+                    return Outdated(rev, found.by, certain=True)
+                if found.unknown is not None and perhaps is None:
+                    perhaps = Outdated(rev, found.unknown, certain=False)
+        return perhaps
 
     def inferred_base(self, one: Rev, other: Rev) -> InferredBase | None:
         """The newest revision that is an ancestor of one leaf and contained in the other; None
         where there is none that is newer than their common ancestor."""
-        return self._inferred(one, other, self._doc.tree.common_ancestor(one, other))
-
-    def _inferred(self, one: Rev, other: Rev, ancestor: Rev | None) -> InferredBase | None:
-        if self._doc.tree.common_ancestor(one, other) != ancestor:
-            return None
+        ancestor = self._doc.tree.common_ancestor(one, other)
         sides = [list(_until(self._doc.tree, rev, ancestor)) for rev in (one, other)]
         candidates = [(rev, sides[1]) for rev in sides[0]] + [(rev, sides[0]) for rev in sides[1]]
         candidates.sort(
@@ -243,19 +270,15 @@ class Containments:
 
         A loser that said nothing new is only tombstoned.  Somebody who did not know it, but the
         revision that it extends, merges that: the tree is linear then, and what the loser took
-        back stands again.
+        back stands again.  And where something adds up, what several losers added may come to
+        nothing: whoever knows one of them adds that alone.
         """
+        ancestry = set(self._doc.tree.ancestry(rev))
         found = []
         for loser in sorted(losers):
-            ancestry = set(self._doc.tree.ancestry(rev))
-            older = [
-                one
-                for one in self._doc.tree.ancestry(loser)
-                if one != loser and one not in ancestry and not self._doc.tree.is_deleted(one)
-            ]
-            if any(self._is_merge(rev, frozenset({one})) for one in older) and not self._is_merge(
-                rev, frozenset({loser})
-            ):
+            line = [one for one in self._doc.tree.ancestry(loser) if one not in ancestry]
+            taken = [one for one in line if self._is_merge(rev, frozenset({one}))]
+            if taken and (self.adds_up or taken[0] != loser):
                 found.append(loser)
         return tuple(found)
 
