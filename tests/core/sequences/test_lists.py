@@ -194,7 +194,29 @@ def test_what_nobody_changed_is_currents() -> None:
 
 
 JSONS: st.SearchStrategy[JSON] = st.sampled_from(
-    [0, 0.0, 1, True, False, None, "", "1", [], [1], [True], {}, {"a": 1}, {"a": 1.0}, 10**30]
+    [
+        0,
+        0.0,
+        1,
+        True,
+        False,
+        None,
+        "",
+        "1",
+        [],
+        [1],
+        [True],
+        {},
+        {"a": 1},
+        {"a": 1.0},
+        10**30,
+        [1e22],
+        [10**22],
+        ["1.0"],
+        {"a": 1, "b": 2},
+        {"b": 2.0, "a": 1},
+        {"b": 2, "a": 1},
+    ]
 )
 
 

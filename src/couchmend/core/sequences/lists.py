@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final, NamedTuple, TypeAlias
@@ -203,13 +204,17 @@ def _key_of(lists: Sequence[Values]) -> Callable[[JSON], Hashable] | None:
             return (canonical(value),)
         found = written.get(text)
         if found is None:
-            found = written[text] = (canonical(value),)
+            # Without fractions and exponents there is nothing but the order of members to settle.
+            settled = None if _FLOAT.search(text) else orjson.dumps(value, option=_SORTED)
+            found = written[text] = (settled or canonical(value),)
         return found
 
     return key
 
 
 _PLAIN: Final = frozenset({str, int, float})
+_FLOAT: Final = re.compile(rb"[0-9][.eE]")
+_SORTED: Final = orjson.OPT_SORT_KEYS
 
 
 def _keys(elements: Values, key: Callable[[JSON], Hashable] | None) -> Sequence[Hashable]:
