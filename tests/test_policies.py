@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from couchmend import policies
+from couchmend import policies, settings
 from couchmend.core.policy.data import PolicyError
 from couchmend.core.policy.policy import DEFAULT, Policy
 from couchmend.core.policy.resolvers import Context, Resolver, Unresolved
@@ -339,3 +339,10 @@ def test_installed_ones_are_known_to_programs(
 def test_code_is_taken_from_files_only() -> None:
     with pytest.raises(PolicyError, match="from a configuration file only"):
         Policy.from_data({"fields": {"x": "os:getcwd"}})
+
+
+def test_a_file_with_policies_and_settings_is_read_by_both(tmp_path: Path) -> None:
+    file = tmp_path / "couchmend.toml"
+    file.write_text('[replica_server]\nport = 6000\n\n[policies.tasks.fields]\ntags = "set"\n')
+    assert settings.load(config=file, environment={}).replica_server.port == 6000
+    assert policies.load(file).named("tasks").fields == {"tags": "set"}

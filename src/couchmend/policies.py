@@ -27,9 +27,9 @@ from couchmend.core.policy.resolvers import Resolver
 from couchmend.core.policy.rules import MODULE_AND_FUNCTION, as_resolver, is_known
 from couchmend.errors import UsageError
 from couchmend.settings.checking import place
+from couchmend.settings.loading import POLICIES
 
 GROUP = "couchmend.resolvers"
-TABLE = "policies"
 
 _FAILED = Resolver("failed", about="stands for one that could not be loaded")
 
@@ -98,7 +98,7 @@ def load(file: str | Path) -> Policies:
             target=str(file),
             hint="it must be TOML in UTF-8",
         ) from problem
-    return from_tables(tables.get(TABLE, {}), file=file, text=text)
+    return from_tables(tables.get(POLICIES, {}), file=file, text=text)
 
 
 def from_tables(given: Any, *, file: Path, text: str = "") -> Policies:
@@ -113,11 +113,11 @@ def from_tables(given: Any, *, file: Path, text: str = "") -> Policies:
     problems: list[Problem] = []
     found = []
     if not isinstance(given, dict):
-        problems.append(_not_a_table((TABLE,), given))
+        problems.append(_not_a_table((POLICIES,), given))
         given = {}
     for name, table in given.items():
         if not isinstance(table, dict):
-            problems.append(_not_a_table((TABLE, name), table))
+            problems.append(_not_a_table((POLICIES, name), table))
             continue
         resolvers = _resolvers(name, table, file, problems)
         try:
@@ -192,7 +192,7 @@ def _resolvers(
             elif MODULE_AND_FUNCTION.fullmatch(name):
                 found[name] = as_resolver(name, _callable(_imported(name, file)))
         except Exception as problem:  # noqa: BLE001  # anyone's code; its message is kept
-            key = (TABLE, policy, "fields", field)
+            key = (POLICIES, policy, "fields", field)
             why = f"{dotted(key)} = {name!r} cannot be loaded: {_told(problem)}"
             problems.append(Problem(key, why))
             found[name] = _FAILED

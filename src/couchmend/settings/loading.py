@@ -24,6 +24,8 @@ from couchmend.settings.tables import entries
 
 CONFIG_VARIABLE = "COUCHMEND_CONFIG"
 FILE_NAME = "couchmend.toml"
+POLICIES = "policies"
+"""The tables of the same file that are no settings: `couchmend.policies` reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def _from_file(
     file: Path | None, text: str, tables: Mapping[str, Any], problems: list[str]
 ) -> Iterator[_Given]:
     for section, table in tables.items():
-        if section in TABLES:
+        if section in TABLES or section == POLICIES:
             continue
         where = place(file, text, section)
         if section not in SECTIONS:

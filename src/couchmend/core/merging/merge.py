@@ -24,8 +24,7 @@ from couchmend.core.merging.sides import Side
 from couchmend.core.merging.telling import told
 from couchmend.core.merging.three_way import MAX_DEPTH
 from couchmend.core.paths import Path, covers, from_readable, readable, value_at
-from couchmend.core.policy.metadata import sealed
-from couchmend.core.policy.policy import PLAIN, Policy
+from couchmend.core.policy.policy import DEFAULT, PLAIN, Policy
 from couchmend.core.policy.versions import Version
 from couchmend.core.revtree import Rev, RevTree
 from couchmend.core.values import ABSENT, Value, same
@@ -136,7 +135,7 @@ def merge(
     """
     before = ABSENT if base is None or base is ABSENT else _document(base, "the base")
     here, there = _document(current, "current"), _document(other, "other")
-    return _merged(before, here, there, policy or Policy())
+    return _merged(before, here, there, policy or DEFAULT)
 
 
 def merge_json(base: Value, current: Value, other: Value, policy: Policy = PLAIN) -> Merge:
@@ -185,7 +184,7 @@ def _sealed(
     policy: Policy,
 ) -> Merge:
     """A merge whose value has the right checksum, where the policy knows of one."""
-    right = sealed(value, policy.checksum)
+    right = policy.sealed(value)
     if policy.checksum is not None and right is not value:
         path = policy.checksum.field
         about = _about_checksum(path, value_at(right, path), versions)

@@ -231,7 +231,7 @@ class ThreeWay:
                 record = partial(self._record, (*path, 0), rules.beneath(0), timed)
                 found: Value | None = merge_sequence(before, current, other, budget, record)
                 what, resolver = "the same place of the list", "sequence"
-            elif form in (None, Form.TEXT) and _are_texts(form, base, current, other):
+            elif form is not Form.ATOMIC and _are_texts(form, base, current, other):
                 found = merge_text(base, current, other, budget)
                 what, resolver = "the same words", "text"
             else:
