@@ -191,30 +191,33 @@ def _key_of(lists: Sequence[Values]) -> Callable[[JSON], Hashable] | None:
             break
     else:
         return None
-    # Most elements are in every list, written the same way.
-    written: dict[bytes, tuple[bytes]] = {}
+    # Most elements are in every list, written the same way.  They are kept as strings: bytes of
+    # orjson's keep hold of more memory than they fill, which is slow for many.
+    written: dict[str, tuple[str]] = {}
 
     def key(value: JSON) -> Hashable:
         if type(value) in _PLAIN:
             plain: str | float = value
             return plain
         try:
-            text = orjson.dumps(value)
+            text = orjson.dumps(value).decode()
         except TypeError:  # large integers, deep nesting
-            return (canonical(value),)
+            return (canonical(value).decode(),)
         found = written.get(text)
         if found is None:
-            # Without fractions and exponents there is nothing but the order of members to settle.
-            settled = None if _FLOAT.search(text) else orjson.dumps(value, option=_SORTED)
-            found = written[text] = (settled or canonical(value),)
+            # Without fractions and exponents only the order of members is left to settle.
+            if _FLOAT.search(text):
+                found = (canonical(value).decode(),)
+            else:
+                found = (orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode(),)
+            written[text] = found
         return found
 
     return key
 
 
 _PLAIN: Final = frozenset({str, int, float})
-_FLOAT: Final = re.compile(rb"[0-9][.eE]")
-_SORTED: Final = orjson.OPT_SORT_KEYS
+_FLOAT: Final = re.compile(r"[0-9][.eE]")
 
 
 def _keys(elements: Values, key: Callable[[JSON], Hashable] | None) -> Sequence[Hashable]:
