@@ -116,7 +116,7 @@ def _folded(
     automatic: bool,
 ) -> tuple[Fold, bool]:
     """The merge, and whether its base was inferred."""
-    if not automatic and len(among) == 2:
+    if not automatic and len(among) == 2 and not _was_revived(doc, *among):
         found = containments.inferred_base(*among)
         if found is not None:
             current, other = (
@@ -129,6 +129,20 @@ def _folded(
             return Fold(side, (meeting,)), True
     folded = fold(doc.tree, doc.bodies, policy, among=among, approximate=not automatic)
     return folded, False
+
+
+def _was_revived(doc: ConflictedDocument, one: Rev, other: Rev) -> bool:
+    """Whether a branch passes through a tombstone: what another has of it from before was taken
+    back on purpose, and is no base."""
+    tree = doc.tree
+    ancestor = tree.common_ancestor(one, other)
+    for leaf in (one, other):
+        for rev in tree.ancestry(leaf):
+            if rev == ancestor:
+                break
+            if tree.is_deleted(rev):
+                return True
+    return False
 
 
 def _base(meeting: Meeting, inferred: bool) -> PlannedBase:
