@@ -502,6 +502,35 @@ def test_a_contained_loser_may_be_kept_by_name() -> None:
     assert {path: value for path, (_, value) in by_path(made).items()} == document.bodies[loser]
 
 
+def test_its_values_may_be_chosen_by_a_person() -> None:
+    document = Growing()
+    _, winner, loser = document.forked({"a": 1, "b": 1}, {"a": 2, "b": 1}, {"a": 1, "b": 2})
+    document.edit(winner, a=2, b=2)
+    made = document.plan("manual", choices={"a": Take("other"), "b": Take(str(loser))})
+    assert body_of(made) == document.bodies[loser]
+
+
+def test_a_suggestion_goes_by_what_one_branch_has_of_another() -> None:
+    """3.9 b: the tree forgets merges.  Over the first revision, `y` looks unchanged on 3-3ff, so
+    that the old removal would win over the user's edit."""
+    document = Growing()
+    root = document.edit(None, x=1, y=1, z=1)
+    merged_in = document.edit(root, z=1)
+    other = document.edit(root, x=1, y=1)
+    document.edit(other)  # the merge of the two: nothing is left
+    user = document.edit(merged_in, y=1, z=1)
+    suggested = document.plan("merge")
+    (base,) = suggested.bases
+    assert (base.rev, base.inferred, base.kind.value) == (merged_in, True, "approximate")
+    assert suggested.ready
+    body = suggested.write.body if suggested.write else document.bodies[suggested.winner]
+    assert body == {"y": 1}
+    assert user in suggested.leafset
+    automatic = document.plan("merge", automatic=True)
+    assert [(one.rev, one.inferred) for one in automatic.bases] == [(root, False)]
+    assert automatic.digest != suggested.digest
+
+
 def counted() -> Growing:
     """3.9 c: a counter, no timestamps; -1 + 1 = 0 equals the fold."""
     document = Growing()

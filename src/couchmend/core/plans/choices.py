@@ -130,12 +130,14 @@ def choose(
     decisions: Sequence[Decision],
     choices: Choices,
     versions: Sequence[Version],
+    left_out: Sequence[Version],
     base: Value,
     made_of: Callable[[Sequence[Decision]], Value],
 ) -> tuple[Decision, ...]:
     """The decisions with what was chosen.
 
     versions: those that were merged, the winner first.
+    left_out: others, whose values may be chosen all the same.
     base: what they were merged over, for paths about which nothing was decided.
     made_of: the body that decisions make.
 
@@ -152,12 +154,13 @@ def choose(
     # What is beneath a path that was chosen, too, comes after it.
     ordered = sorted(by_path, key=lambda path: (len(path), pointer(path)))
     made = tuple(decisions)
+    known = (*versions, *left_out)
     for path in ordered:
         match by_path[path][1]:
             case Arrange(version=name):
-                made = _arranged(made, path, version_named(name, versions))
+                made = _arranged(made, path, version_named(name, known))
             case Take(version=name):
-                found = version_named(name, versions)
+                found = version_named(name, known)
                 value = value_at(found.body, path)
                 made = _chosen(made, path, value, f"the value of {found.label}", versions, base)
             case Put(value=value):

@@ -52,7 +52,7 @@ class Examined:
         if loser in among:
             return self.versions
         folded = fold(self.doc.tree, self.doc.bodies, self.policy, among=[*among, loser])
-        return Versions.of(folded, self.policy, doubtful=False)
+        return Versions.of(folded, self.policy)
 
 
 def examine(doc: ConflictedDocument, policy: Policy, *, automatic: bool = False) -> Examined:
@@ -82,19 +82,22 @@ def examine(doc: ConflictedDocument, policy: Policy, *, automatic: bool = False)
     doubtful = any(outcome.state == "manual" for outcome in containment)
     among = [winner, *(loser for loser in losers if loser not in contained)]
     folded, inferred = _folded(doc, policy, containments, among, automatic)
+    left_out = tuple(
+        policy.version(str(loser), doc.bodies[loser]) for loser in losers if loser in contained
+    )
     bases = tuple(_base(meeting, inferred) for meeting in folded.meetings)
-    left = tuple(sorted(set(deletions) - doc.acknowledged))
+    not_acknowledged = tuple(sorted(set(deletions) - doc.acknowledged))
     return Examined(
         doc,
         policy,
         between,
         winner,
         tuple(losers),
-        left,
+        not_acknowledged,
         containment,
-        Versions.of(folded, policy, doubtful=doubtful),
+        Versions.of(folded, policy, left_out, doubtful=doubtful),
         bases,
-        _digest(between, left, doc.unreadable, bases, containment, policy),
+        _digest(between, not_acknowledged, doc.unreadable, bases, containment, policy),
     )
 
 

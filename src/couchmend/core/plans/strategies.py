@@ -32,15 +32,24 @@ class Versions:
     """The versions of a document as a strategy finds them: merged as far as they can be.
 
     decisions: of the merge; what only a person can tell is open.
+    left_out: those that were not merged, because the winner contains them.
     """
 
     folded: Fold
     policy: Policy
     decisions: tuple[Decision, ...]
+    left_out: tuple[Version, ...] = ()
 
     @classmethod
-    def of(cls, folded: Fold, policy: Policy, *, doubtful: bool) -> Versions:
-        """Those that were merged.
+    def of(
+        cls,
+        folded: Fold,
+        policy: Policy,
+        left_out: tuple[Version, ...] = (),
+        *,
+        doubtful: bool = False,
+    ) -> Versions:
+        """Those that were merged, and those that were not.
 
         doubtful: whether it is not known of one of them whether another has it already; what
             counts twice when it is taken in twice is then left to a person.
@@ -48,7 +57,7 @@ class Versions:
         decisions = joined(folded.side, [meeting.decisions for meeting in folded.meetings])
         if doubtful:
             decisions = tuple(_in_doubt(decision, policy) for decision in decisions)
-        return cls(folded, policy, decisions)
+        return cls(folded, policy, decisions, left_out)
 
     @property
     def each(self) -> tuple[Version, ...]:
@@ -261,7 +270,14 @@ def by_hand(
     """
     if body is None:
         decisions, value = versions.sealed(
-            choose(versions.decisions, choices, versions.each, versions.base, versions.made_of)
+            choose(
+                versions.decisions,
+                choices,
+                versions.each,
+                versions.left_out,
+                versions.base,
+                versions.made_of,
+            )
         )
         return decisions, _document(value)
     if choices:
@@ -294,7 +310,7 @@ def automatically(policy: Policy) -> Callable[[Fold], Value | None]:
         name = strategy.removeprefix(CUSTOM)
         if name != strategy and name not in policy.resolvers:
             return None
-        versions = Versions.of(folded, policy, doubtful=False)
+        versions = Versions.of(folded, policy)
         decisions = of_open(versions, strategy)
         if any(decision.unresolved for decision in decisions):
             return None
