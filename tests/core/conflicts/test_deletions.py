@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import TypeAlias
 
 import pytest
 from hypothesis import given
@@ -120,17 +121,21 @@ def test_a_row_digest_is_of_all_leaves_in_any_order() -> None:
     assert row_digest([Rev(1, 'a","1-b')]) != row_digest(revs("1-a 1-b"))
 
 
+Chain: TypeAlias = tuple[tuple[Rev, ...], tuple[bool, ...]]
+
+
 @st.composite
-def grown_trees(draw: st.DrawFn) -> list[tuple[tuple[Rev, ...], tuple[bool, ...]]]:
+def grown_trees(draw: st.DrawFn) -> list[Chain]:
     """Chains with flags, newest first; now and then cut as by stemming."""
     hashes = st.sampled_from("abcdef")
-    chains: list[tuple[tuple[Rev, ...], tuple[bool, ...]]] = []
+    chains: list[Chain] = []
     known = set[Rev]()
     for _ in range(draw(st.integers(1, 12))):
-        path, flags = ((), ())
-        if chains and draw(st.integers(0, 9)):
-            path, flags = draw(st.sampled_from(chains))
-        rev = Rev(path[0].generation + 1 if path else draw(st.integers(1, 3)), draw(hashes))
+        grows = draw(st.integers(0, 9)) > 0
+        before: Chain = draw(st.sampled_from(chains)) if chains and grows else ((), ())
+        path, flags = before
+        root: int = draw(st.integers(1, 3))
+        rev = Rev(path[0].generation + 1 if path else root, draw(hashes))
         if rev not in known:
             known.add(rev)
             chains.append(((rev, *path), (draw(st.integers(0, 2)) == 0, *flags)))
@@ -162,9 +167,7 @@ def _by_the_words(grown: RevTree, flags: dict[Rev, bool]) -> set[Rev]:
 
 
 @given(grown_trees(), st.randoms(use_true_random=False))
-def test_any_tree_as_the_definition_has_it(
-    chains: list[tuple[tuple[Rev, ...], tuple[bool, ...]]], shuffled: random.Random
-) -> None:
+def test_any_tree_as_the_definition_has_it(chains: list[Chain], shuffled: random.Random) -> None:
     flags = {path[0]: gone[0] for path, gone in chains}
     texts = [
         " ".join(f"{rev}{'†' * gone}" for rev, gone in zip(path[::-1], dead[::-1], strict=True))

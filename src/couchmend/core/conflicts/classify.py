@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from couchmend.core.conflicts.deletions import concurrent_deletions, possible_deletions
 from couchmend.core.conflicts.document import ConflictedDocument
@@ -14,12 +13,12 @@ from couchmend.core.merging.decisions import Decision
 from couchmend.core.merging.fold import Fold
 from couchmend.core.merging.joined import joined
 from couchmend.core.paths import Path, readable
-from couchmend.core.policy.data import ConflictType
 from couchmend.core.policy.metadata import verify
+from couchmend.core.policy.parts import ConflictType
 from couchmend.core.policy.patterns import Patterns
 from couchmend.core.policy.policy import Policy, Rule
 from couchmend.core.revtree import Rev
-from couchmend.core.values import ABSENT, Value, canonical, same
+from couchmend.core.values import ABSENT, Value, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +124,15 @@ def _version_mismatch(doc: ConflictedDocument, folded: Fold, policy: Policy) -> 
             return "the document was created more than once: the versions have no common ancestor"
         if meeting.base.kind in NO_ANCESTOR:
             return "the database forgot where the versions come from: no common ancestor is known"
-    said = {_schema_version(doc.bodies[rev], policy) for rev in doc.live}
-    if policy.schema_version_field is not None and len(said) > 1:
+    if schemas_differ(doc, policy):
         return f"the versions differ in {policy.schema_version_field}, the version of their schema"
     return ""
 
 
-def _schema_version(body: Value, policy: Policy) -> bytes:
-    said = policy.schema_version(body)
-    return b"" if said is ABSENT else canonical(said)
+def schemas_differ(doc: ConflictedDocument, policy: Policy) -> bool:
+    """Whether the versions are of different versions of their schema."""
+    said = [policy.schema_version(doc.bodies[rev]) for rev in doc.live]
+    return any(not same(said[0], one) for one in said[1:])
 
 
 def _removals(folded: Fold) -> Iterator[Path]:

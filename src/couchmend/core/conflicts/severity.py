@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
 from couchmend.core.paths import Element, Path, Step
-from couchmend.core.policy.data import ConflictType, FieldClass
+from couchmend.core.policy.parts import ConflictType, FieldClass
 from couchmend.core.policy.patterns import Patterns
 from couchmend.core.policy.policy import Policy, Rule
 from couchmend.core.values import ABSENT, Value, same
@@ -20,18 +20,17 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
 CLASSES: Final[tuple[FieldClass, ...]] = ("other", "medium", "high", "critical")
 """The classes of fields, the least weighty first."""
 
+_HEADINGS: tuple[FieldClass, ...] = ("critical", "high", "medium", "other")
+_ROWS: Mapping[ConflictType, tuple[Severity, ...]] = {
+    "edit_edit": ("critical", "high", "medium", "low"),
+    "edit_delete": ("critical", "high", "high", "medium"),
+    "merge_candidates": ("high", "medium", "low", "low"),
+    "version_mismatch": ("critical", "high", "high", "high"),
+    "checksum_mismatch": ("critical", "critical", "high", "high"),
+}
 TABLE: Final[Mapping[ConflictType, Mapping[FieldClass, Severity]]] = MappingProxyType(
-    {
-        type: MappingProxyType(dict(zip(("critical", "high", "medium", "other"), row, strict=True)))
-        for type, row in (
-            ("edit_edit", ("critical", "high", "medium", "low")),
-            ("edit_delete", ("critical", "high", "high", "medium")),
-            ("merge_candidates", ("high", "medium", "low", "low")),
-            ("version_mismatch", ("critical", "high", "high", "high")),
-            ("checksum_mismatch", ("critical", "critical", "high", "high")),
-        )
-    }
-)  # type: ignore[arg-type]
+    {type: MappingProxyType(dict(zip(_HEADINGS, row, strict=True))) for type, row in _ROWS.items()}
+)
 """By type of conflict and class of its weightiest field."""
 
 Weighed: TypeAlias = tuple[FieldClass, Path]

@@ -1,0 +1,57 @@
+"""No edit is lost and no counter is wrong, whatever happens; and each rule is needed for that.
+
+Histories are random: two or three replicas, each with an engine; edits, replication, compaction,
+engines that stop half-way.  A rule is taken out to see that what it prevents is found.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.core.conflicts.histories import COUNTERS, PLAIN_FIELDS, RULES, play
+
+FIELDS: dict[str, Any] = {"policy": PLAIN_FIELDS}
+COUNTS: dict[str, Any] = {"policy": COUNTERS, "counts": True}
+WAYS: dict[str, dict[str, Any]] = {
+    "fields": FIELDS,
+    "fields, no crash": {**FIELDS, "crashes": False},
+    "fields, a person": {**FIELDS, "people": True},
+    "fields, compaction and deletions": {
+        **FIELDS, "people": True, "compacts": True, "deletes": True, "steps": 22,
+    },
+    "counters": COUNTS,
+    "counters, no crash": {**COUNTS, "crashes": False},
+    "counters, a person": {**COUNTS, "people": True},
+    "counters, compaction": {**COUNTS, "people": True, "compacts": True, "steps": 22},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_lost(way: str) -> None:
+    tally = play(range(120), **WAYS[way])
+    assert tally.lost == []
+    assert tally.clean > 20
+    assert tally.merges > 20
+
+
+# Without the rule, in which way, and with which histories the harm shows.
+NEEDED: dict[str, tuple[frozenset[str], dict[str, Any], range]] = {}
+
+
+@pytest.mark.parametrize("without", NEEDED)
+def test_each_rule_is_needed(without: str) -> None:
+    off, way, seeds = NEEDED[without]
+    assert play(seeds, rules=RULES - off, **way).lost != []
+    assert play(seeds, **way).lost == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_lost_in_many_histories(way: str, capsys: pytest.CaptureFixture[str]) -> None:
+    tally = play(range(1_000_000, 1_020_000), **WAYS[way])
+    with capsys.disabled():
+        print(f"\n{way}: {tally}")  # noqa: T201
+    assert tally.lost == []
