@@ -379,16 +379,17 @@ def test_a_dead_leaf_is_settled_where_the_meeting_point_contains_it() -> None:
 
 def test_a_deletion_of_the_meeting_point_or_of_its_ancestor_is_settled() -> None:
     grown = tree("1-1 2-m 3-a", "1-1 2-m 3-b", "1-1 2-m 3-x†", "1-1 2-y†")
-    assert unsettled_dead_leaves(doc(grown, {}), r("2-m"), PLAIN) == ()
+    assert unsettled_dead_leaves(doc(grown, {"3-a": {}, "3-b": {}}), r("2-m"), PLAIN) == ()
 
 
 def test_a_dead_leaf_on_a_branch_or_of_unknown_origin_is_not_settled() -> None:
     grown = tree("1-1 2-a 3-a", "1-1 2-a 3-x†", "1-1 2-b", "5-x†", "1-x†")
-    found = unsettled_dead_leaves(doc(grown, {}), r("1-1"), PLAIN)
+    document = doc(grown, {"3-a": {}, "2-b": {}})
+    found = unsettled_dead_leaves(document, r("1-1"), PLAIN)
     assert [dead.rev for dead in found] == [r("3-x"), r("5-x")]
     assert "forgotten" in found[1].sentence
     # Where nothing is known of a common past, everything may be.
-    assert len(unsettled_dead_leaves(doc(grown, {}), None, PLAIN)) == 2
+    assert len(unsettled_dead_leaves(document, None, PLAIN)) == 2
 
 
 def test_leaves_that_take_no_part_are_as_good_as_dead() -> None:
