@@ -34,7 +34,7 @@ def data(content: bytes, content_type: str = "application/octet-stream") -> JSON
 BODIES = documents(2).filter(lambda doc: not any(name.startswith("_") for name in doc))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(BODIES, min_size=3, max_size=4), st.sampled_from(STRATEGIES))
 def test_the_revisions_are_those_expected(bodies: list[Doc], strategy: str) -> None:
     with EmbeddedReplica.open(":memory:") as replica:

@@ -476,7 +476,7 @@ def test_what_is_contained_is_only_tombstoned() -> None:
     assert made.write is None
     assert made.expected == later
     assert [one.rev for one in made.tombstones] == [loser]
-    assert "has what" in made.sentence
+    assert "is in it already" in made.sentence
 
 
 def test_the_others_are_merged_all_the_same() -> None:

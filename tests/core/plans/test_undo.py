@@ -88,7 +88,7 @@ def test_what_was_changed_again_cannot_be_taken_back(replica: Replica) -> None:
     edit(replica, **{changed: 7})
     back = undo_plan(done, read(replica), PLAIN)
     assert [readable(one.path) for one in back.irreversible] == [changed]
-    assert f"{changed} was changed again" in back.sentence
+    assert f"{changed} is left as it is: it was changed again" in back.sentence
     undo(replica, back)
     assert shown(replica)[changed] == 7
 
@@ -177,7 +177,7 @@ SIDES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(SIDES, min_size=3, max_size=5), st.sampled_from(STRATEGIES), st.integers(0, 2))
 def test_resolve_then_reopen_is_as_before(sides: list[Doc], strategy: str, longer: int) -> None:
     """Live leaves with equal bodies, the same winning body and the same conflict; and every
@@ -222,6 +222,19 @@ def test_the_winner_is_written_before_the_others_come_back(replica: Replica) -> 
             replica, UndoPlan(ID, "reopen", (), winner, back.writes[count : count + 1], (), (), "")
         )
     assert dumps(shown(replica)) == dumps(done.bodies[winner])
+
+
+def test_what_was_written_since_stays_when_it_is_reopened(replica: Replica) -> None:
+    winner, loser = fork(replica, BASE, LEFT, RIGHT)
+    done = resolve(replica)
+    edit(replica, c=9)
+    back = undo_plan(done, read(replica), PLAIN, "reopen")
+    undo(replica, back)
+    assert shown(replica) == {**done.bodies[winner], "c": 9}
+    assert bodies(replica) == sorted(
+        [dumps(done.bodies[loser]), dumps({**done.bodies[winner], "c": 9})]
+    )
+    assert "another installation" in back.sentence
 
 
 @pytest.mark.parametrize("strategy", ["keep-current", "merge"])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from couchmend.core.document import JSON, STORED_MEMBERS, Doc, dumps_checked
 from couchmend.core.merging.attachments import MEMBER, content, version_body
-from couchmend.core.merging.decisions import Decision, Kind
+from couchmend.core.merging.decisions import Decision
 from couchmend.core.merging.merge import CHOSEN
 from couchmend.core.merging.three_way import MAX_DEPTH
 from couchmend.core.paths import (
@@ -20,7 +20,7 @@ from couchmend.core.paths import (
     readable,
     value_at,
 )
-from couchmend.core.plans.arranging import arranged_as
+from couchmend.core.plans.deciding import arranged_as, taken
 from couchmend.core.plans.reading import wrong
 from couchmend.core.policy.versions import Version
 from couchmend.core.values import ABSENT, Value, same
@@ -199,27 +199,6 @@ def _chosen(
     if any(one.place == chosen.place for one in kept):
         return tuple(chosen if one.place == chosen.place else one for one in kept)
     return (*kept, chosen)
-
-
-def taken(
-    decision: Decision,
-    value: Value,
-    winner: str,
-    resolver: str,
-    reason: str,
-    *,
-    timed: bool = False,
-) -> Decision:
-    """A decision with another outcome."""
-    kind: Kind = "combined"
-    if winner in decision.versions and same(value, decision.versions[winner]):
-        kind = "current"
-    elif any(same(value, one) for one in decision.versions.values()):
-        kind = "other"
-    return replace(
-        decision, kind=kind, taken=value, resolver=resolver, reason=reason, timed=timed,
-        assumed=False,
-    )  # fmt: skip
 
 
 def _arranged(

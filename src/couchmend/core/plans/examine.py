@@ -13,7 +13,8 @@ from couchmend.core.document import dumps
 from couchmend.core.merging.fold import Fold, Meeting, fold, merge_sides
 from couchmend.core.merging.sides import Side
 from couchmend.core.plans.planned import Outcome, PlannedBase
-from couchmend.core.plans.strategies import Versions, automatically
+from couchmend.core.plans.strategies import automatically
+from couchmend.core.plans.versions import Versions
 from couchmend.core.plans.writes import PlanError
 from couchmend.core.policy.policy import Policy
 from couchmend.core.revtree import Rev

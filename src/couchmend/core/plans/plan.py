@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -17,6 +17,7 @@ from couchmend.core.plans.choices import Choice, Choices, version_named
 from couchmend.core.plans.examine import Examined, examine
 from couchmend.core.plans.planned import Plan
 from couchmend.core.plans.strategies import CUSTOM
+from couchmend.core.plans.telling import are, label, labels
 from couchmend.core.plans.writes import PlanError, Tombstone, Write, write_over
 from couchmend.core.policy.data import did_you_mean
 from couchmend.core.policy.parts import STRATEGIES, STRATEGY_ALIASES
@@ -135,12 +136,12 @@ def _merged(examined: Examined, strategy: str) -> _Decided:
 
 
 def _doubt(rev: Rev, why: str) -> str:
-    return f"{_label(rev)} may be in the winner already: {why}"
+    return f"{label(rev)} may be in the winner already: {why}"
 
 
 def _undecided(examined: Examined) -> list[str]:
     return [
-        f"{_label(rev)} deleted what {_label(examined.winner)} went on with: the edit is to be kept"
+        f"{label(rev)} deleted what {label(examined.winner)} went on with: the edit is to be kept"
         " (preserve-non-deleted) or the deletion confirmed (delete)"
         for rev in examined.deletions
     ]
@@ -226,10 +227,14 @@ def _sentence(
         shown = left[:_SHOWN_PATHS]
         more = f" and {len(left) - len(shown)} more" if len(left) > len(shown) else ""
         names = ", ".join(shown) if more else listed(shown)
-        problems = [f"{names}{more} {'is' if len(left) == 1 else 'are'} left to decide", *problems]
+        problems = [f"{names}{more} {are(left, 'left to decide')}", *problems]
     parts = problems or _done(examined, strategy, decided, write)
-    if examined.doc.unreadable:
-        parts = [*parts, f"{_labels(examined.doc.unreadable)} cannot be read and is left alone"]
+    unreadable = examined.doc.unreadable
+    if unreadable:
+        parts = [
+            *parts,
+            f"{labels(unreadable)} cannot be read, and {are(unreadable, 'left alone')}",
+        ]
     return "; ".join(parts)
 
 
@@ -237,28 +242,20 @@ def _done(examined: Examined, strategy: str, decided: _Decided, write: Write | N
     winner, losers = examined.winner, examined.losers
     contained = [one.rev for one in examined.containment if one.state == "contained"]
     if decided.body is None:
-        return [f"the document is deleted: {_labels([*losers, winner])}"]
+        return [f"the document is deleted: {labels([*losers, winner])}"]
     if decided.kept is not None and decided.kept != winner:
-        parts = [f"what {_label(decided.kept)} says is written over {_label(winner)}"]
+        parts = [f"what {label(decided.kept)} says is written over {label(winner)}"]
     elif write is None:
-        parts = [f"{_label(winner)} stays as it is"]
+        parts = [f"{label(winner)} stays as it is"]
     elif strategy == "manual":
-        parts = [f"what was chosen is written over {_label(winner)}"]
+        parts = [f"what was chosen is written over {label(winner)}"]
     else:
         merged = [rev for rev in losers if rev not in contained]
-        parts = [f"{_labels(merged)} is merged into {_label(winner)}"]
+        parts = [f"{labels(merged)} {are(merged, 'merged into')} {label(winner)}"]
     if contained:
-        parts.append(f"it has what {_labels(contained)} says already")
+        parts.append(f"what {labels(contained)} changed is in it already")
     if losers:
-        parts.append(f"{_labels(losers)} is deleted")
+        parts.append(f"{labels(losers)} {are(losers, 'deleted')}")
     if examined.deletions:
-        parts.append(f"the deletion {_labels(examined.deletions)} is acknowledged")
+        parts.append(f"the edit is kept against the deletion {labels(examined.deletions)}")
     return parts
-
-
-def _label(rev: Rev) -> str:
-    return f"{rev.generation}-{rev.hash[:6]}"
-
-
-def _labels(revs: Iterable[Rev]) -> str:
-    return listed([_label(rev) for rev in revs])

@@ -7,7 +7,7 @@ versions that it tombstoned back, too, and so the conflict.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from couchmend.core.conflicts.deletions import leafset
@@ -22,6 +22,7 @@ from couchmend.core.merging.telling import listed
 from couchmend.core.paths import readable
 from couchmend.core.plans.planned import Plan
 from couchmend.core.plans.reading import Reader
+from couchmend.core.plans.telling import are, label, labels
 from couchmend.core.plans.writes import PlanError, Write, write_over
 from couchmend.core.policy.policy import Policy
 from couchmend.core.revtree import Leaf, Rev
@@ -151,7 +152,7 @@ class _Undo:
         at = self._where()
         if how == "restore" and live and self._now.tree.is_deleted(at):
             raise PlanError(
-                f"the document was created again since, as {_label(live[0])}",
+                f"the document was created again since, as {label(live[0])}",
                 target=self._now.id,
                 hint="reopen makes a conflict of it and of what was deleted",
             )
@@ -163,7 +164,7 @@ class _Undo:
             writes[:1] = [self._as_replicated(write) for write in writes[:1]]
         unacknowledge = done.acknowledge if how == "reopen" else ()
         if unacknowledge:
-            self._said.append(f"the deletion {_labels(unacknowledge)} is open again")
+            self._said.append(f"the deletion {labels(unacknowledge)} is open again")
         if not writes and not unacknowledge:
             self._said.append("there is nothing to take back")
         return UndoPlan(
@@ -213,7 +214,7 @@ class _Undo:
             return kept
         what = "was deleted since" if found else "is not there any more"
         raise PlanError(
-            f"what the resolution left, {_label(kept)}, {what}",
+            f"what the resolution left, {label(kept)}, {what}",
             target=self._now.id,
             hint="a version can be put back from the archive",
         )
@@ -223,34 +224,35 @@ class _Undo:
         winner = self._resolution.plan.winner
         old = self._kept_body(winner)
         if self._now.tree.is_deleted(at):
-            self._said.append(f"{_label(winner)} is written over its tombstone")
+            self._said.append(f"{label(winner)} is written over its tombstone")
             return old
         present = self._now.bodies[at]
         if self._resolution.plan.deletes:
-            self._said.append(f"{_label(winner)} is there again: {_label(at)} was written since")
+            self._said.append(f"{label(winner)} is there again: {label(at)} was written since")
             return None
         before = self._kept_body(self._resolution.kept)
         if same(present, before):
             if same(present, old):
                 return None
-            self._said.append(f"{_label(winner)} is written over {_label(at)}")
+            self._said.append(f"{label(winner)} is written over {label(at)}")
             return old
         return self._reverted(at, before, present, old)
 
     def _reverted(self, at: Rev, before: Doc, present: Doc, old: Doc) -> Doc | None:
         """What is there now, without what the resolution did."""
+        pairs = ((at, present), (self._resolution.plan.winner, old))
         versions = [
-            self._policy.version(str(rev), body)
-            for rev, body in ((at, present), (self._resolution.plan.winner, old))
+            replace(self._policy.version(str(rev), body), rank=rank)
+            for rank, (rev, body) in enumerate(pairs)
         ]
         base = Base(BaseKind.EXACT, self._resolution.kept, before)
         current, other = map(Side.of, versions)
         side, decisions = merge_sides(base, current, other, self._policy)
         self._decisions = tuple(decisions)
         left = [readable(decision.path) for decision in decisions if decision.unresolved]
-        self._said.append(f"{_label(at)} was written since, and what was merged is taken out of it")
+        self._said.append(f"{label(at)} was written since, and what was merged is taken out of it")
         if left:
-            self._said.append(f"{listed(left)} was changed again and cannot be taken back")
+            self._said.append(f"{listed(left)} {are(left, 'left as it is')}: it was changed again")
         body: Doc = self._policy.sealed(side.value)
         return None if same(body, present) else body
 
@@ -270,11 +272,13 @@ class _Undo:
             revived.append(loser)
         if revived:
             self._said.append(
-                f"{_labels(revived)} is there again, and with it the conflict, which another"
-                " installation may resolve again"
+                f"{labels(revived)} {are(revived, 'there again')}, and so is the conflict;"
+                " another installation may resolve it again"
             )
         if gone:
-            self._said.append(f"{_labels(gone)} is left alone, since its tombstone is no leaf")
+            self._said.append(
+                f"{labels(gone)} {are(gone, 'left alone')}: the tombstone is no leaf any more"
+            )
         return [
             self._over(self._resolution.tombstones[loser], self._kept_body(loser))
             for loser in revived
@@ -289,7 +293,7 @@ class _Undo:
     def _kept_body(self, rev: Rev) -> Doc:
         if rev not in self._sources:
             raise PlanError(
-                f"the body of {_label(rev)} is not kept any more",
+                f"the body of {label(rev)} is not kept any more",
                 target=self._now.id,
                 hint="a resolution can be undone until the archive is cleaned up",
             )
@@ -298,11 +302,3 @@ class _Undo:
 
 def _precedence(rev: Rev) -> tuple[bool, int, bytes]:
     return Leaf(rev, deleted=False).precedence
-
-
-def _label(rev: Rev) -> str:
-    return f"{rev.generation}-{rev.hash[:6]}"
-
-
-def _labels(revs: Sequence[Rev]) -> str:
-    return listed([_label(rev) for rev in revs])

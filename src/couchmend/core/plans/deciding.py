@@ -1,4 +1,4 @@
-"""How the elements of a list are arranged, where that was to be decided."""
+"""Decisions with another outcome than the merge gave them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,28 @@ from couchmend.core.paths import Path, value_at
 from couchmend.core.policy.versions import Version
 from couchmend.core.sequences.budget import DEFAULT_OPERATIONS, Budget
 from couchmend.core.sequences.order import merge_order
-from couchmend.core.values import same
+from couchmend.core.values import Value, same
+
+
+def taken(
+    decision: Decision,
+    value: Value,
+    winner: str,
+    resolver: str,
+    reason: str,
+    *,
+    timed: bool = False,
+) -> Decision:
+    """A decision with another outcome."""
+    kind: Kind = "combined"
+    if winner in decision.versions and same(value, decision.versions[winner]):
+        kind = "current"
+    elif any(same(value, one) for one in decision.versions.values()):
+        kind = "other"
+    return replace(
+        decision, kind=kind, taken=value, resolver=resolver, reason=reason, timed=timed,
+        assumed=False,
+    )  # fmt: skip
 
 
 def arranged_as(
