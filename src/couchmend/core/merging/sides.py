@@ -15,10 +15,11 @@ from couchmend.core.values import Value
 class Supply:
     """Which version supplied what stands at a path: the root's, but where another is named."""
 
-    __slots__ = ("_known", "_made_of")
+    __slots__ = ("_known", "_made_of", "_paths_beneath")
 
     def __init__(self, root: Version) -> None:
         self._known: Mapping[Path, Version] | None = {(): root}
+        self._paths_beneath: Mapping[Path, Sequence[Path]] | None = None
         self._made_of: tuple[Supply, Supply, Sequence[Decision]] | None = None
 
     @classmethod
@@ -26,6 +27,7 @@ class Supply:
         """Who supplied what of a merge: of equal values, the newest."""
         made: Self = object.__new__(cls)
         made._known = None  # most merges are not asked
+        made._paths_beneath = None
         made._made_of = (current, other, decisions)
         return made
 
@@ -52,9 +54,14 @@ class Supply:
 
     def beneath(self, path: Path) -> Iterator[tuple[Path, Version]]:
         """The paths beneath one that have a version of their own."""
-        for named, version in self._named.items():
-            if len(named) > len(path) and covers(path, named):
-                yield named, version
+        if self._paths_beneath is None:
+            found: dict[Path, list[Path]] = {}
+            for named in self._named:
+                for length in range(len(named)):
+                    found.setdefault(named[:length], []).append(named)
+            self._paths_beneath = found
+        for named in self._paths_beneath.get(path, ()):
+            yield named, self._named[named]
 
     def with_version(self, path: Path, version: Version) -> Supply:
         """The same, but for what stands at a path."""
