@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from couchmend.core.document import JSON
+from couchmend.core.merging.attachments import MEMBER
 from couchmend.core.merging.decisions import Decision
 from couchmend.core.paths import Element, Step
 from couchmend.core.values import ABSENT, Value
@@ -19,7 +20,8 @@ def apply_decisions(current: Value, decisions: Iterable[Decision]) -> Value:
 
     A decision about a path counts for more than one about a path above it.  What a decision
     adds stands after what is there, in the decisions' order; the elements of a list whose
-    order was decided stand in that order.  Nothing is added to what is not there.
+    order was decided stand in that order.  Nothing is added to what is not there, but
+    attachments: a version that has none can be given some.
     """
     root = _Node()
     for decision in decisions:
@@ -30,6 +32,10 @@ def apply_decisions(current: Value, decisions: Iterable[Decision]) -> Value:
             node.order = decision.taken
         else:
             node.taken = decision.taken
+    if type(current) is dict and MEMBER not in current and MEMBER in root.beneath:
+        given = _made({**current, MEMBER: {}}, root)
+        if type(given) is dict and given.get(MEMBER) != {}:
+            return given
     return _made(current, root)
 
 

@@ -47,6 +47,16 @@ def content(entries: JSON) -> Doc:
     return {name: _content(name, entries[name]) for name in sorted(entries)}
 
 
+def arranged(body: JSON) -> JSON:
+    """A body with its attachments last and sorted by name, and without the member where there
+    are none, as `version_body` has them."""
+    if type(body) is not dict or type(body.get(MEMBER)) is not dict:
+        return body
+    files = body[MEMBER]
+    fields = {name: value for name, value in body.items() if name != MEMBER}
+    return {**fields, MEMBER: {name: files[name] for name in sorted(files)}} if files else fields
+
+
 def _content(name: str, entry: Mapping[str, JSON]) -> Doc:
     digest, data = entry.get("digest"), entry.get("data")
     if digest is None and isinstance(data, str | bytes):
@@ -95,7 +105,7 @@ def keep_both(side: Side, decisions: Sequence[Decision]) -> tuple[Side, list[Dec
                     f"the content that {rival.version.label} has under the name {decision.path[1]}",
                 )
             )
-        value = {**value, MEMBER: {name: files[name] for name in sorted(files)}}
+        value = {**value, MEMBER: files}
     return replace(side, value=value, open=opened, supply=supply), kept
 
 

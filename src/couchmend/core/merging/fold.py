@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from couchmend.core.merging.attachments import keep_both
+from couchmend.core.merging.attachments import arranged, keep_both
 from couchmend.core.merging.bases import Base, BaseKind, base_at
 from couchmend.core.merging.decisions import Decision
 from couchmend.core.merging.sides import Side, Supply
@@ -108,6 +108,9 @@ def merge_sides(
         Supply.merged(current.supply, other.supply, outcome.decisions),
         outcome.open,
     )
-    if policy.attachments == "keep-both" and has_attachments:
-        return keep_both(side, outcome.decisions)
-    return side, outcome.decisions
+    decisions = outcome.decisions
+    if has_attachments:
+        if policy.attachments == "keep-both":
+            side, decisions = keep_both(side, decisions)
+        side = replace(side, value=arranged(side.value))
+    return side, decisions

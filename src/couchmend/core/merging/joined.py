@@ -60,6 +60,8 @@ def _in_the_end(side: Side, made: Sequence[Decision]) -> Decision:
     else:
         versions = {version.name: value_at(version.body, path) for version in side.versions}
         taken = value_at(side.value, path)
+        if taken is not ABSENT and all(value is ABSENT for value in versions.values()):
+            versions = dict(made[-1].versions)  # it has another name in its version
     kind: Kind = "conflict"
     if (path, aspect) not in side.open:
         kind = _kind(side, names, versions, taken)

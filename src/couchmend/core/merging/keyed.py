@@ -97,7 +97,10 @@ class _Arrangement:
             return
         before = None if self.base is None else _only(shared, self.base)
         by = [side for side, ids in zip(BOTH, (here, there), strict=True) if ids != before]
-        kind = kind_of(_only(shared, self.taken), here, there)
+        if here == there:
+            kind = kind_of(taken, current, other)
+        else:
+            kind = kind_of(_only(shared, self.taken), here, there)
         reason = "the elements stand as the side that arranged them has them"
         outcome.note(path, kind, base, current, other, taken, reason, by=by, aspect="order")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from couchmend.core.document import JSON, dumps_checked
 from couchmend.core.merging.applying import apply_decisions
-from couchmend.core.merging.attachments import version_body
+from couchmend.core.merging.attachments import arranged, version_body
 from couchmend.core.merging.bases import Base, BaseKind
 from couchmend.core.merging.decisions import Decision, Kind
 from couchmend.core.merging.fold import fold, merge_sides
@@ -48,12 +48,14 @@ class Merge:
         `_attachments` says which content each name has.
     decisions: what became of each path on which the versions differ.
     versions: those that were merged, the winner first.
+    has_attachments: whether they are documents, whose `_attachments` are sorted by name.
     """
 
     value: Value
     decisions: tuple[Decision, ...]
     versions: tuple[Version, ...]
     policy: Policy
+    has_attachments: bool = True
 
     @property
     def unresolved(self) -> tuple[Decision, ...]:
@@ -110,7 +112,7 @@ class Merge:
     def with_decisions(self, decisions: tuple[Decision, ...]) -> Merge:
         """What other decisions make of the same versions."""
         value = apply_decisions(self.versions[0].body, decisions)
-        return _sealed(value, decisions, self.versions, self.policy)
+        return _sealed(value, decisions, self.versions, self.policy, self.has_attachments)
 
     def __repr__(self) -> str:
         return told([version.label for version in self.versions], self.decisions)
@@ -174,7 +176,7 @@ def _merged(
         policy,
         has_attachments=has_attachments,
     )
-    return _sealed(side.value, tuple(decisions), (mine, theirs), policy)
+    return _sealed(side.value, tuple(decisions), (mine, theirs), policy, has_attachments)
 
 
 def _sealed(
@@ -182,14 +184,16 @@ def _sealed(
     decisions: tuple[Decision, ...],
     versions: tuple[Version, ...],
     policy: Policy,
+    has_attachments: bool = True,
 ) -> Merge:
     """A merge whose value has the right checksum, where the policy knows of one."""
+    value = arranged(value) if has_attachments else value
     right = policy.sealed(value)
     if policy.checksum is not None and right is not value:
         path = policy.checksum.field
         about = _about_checksum(path, value_at(right, path), versions)
         decisions = (*(one for one in decisions if one.path != path), about)
-    return Merge(right, decisions, versions, policy)
+    return Merge(right, decisions, versions, policy, has_attachments)
 
 
 def _about_checksum(path: Path, taken: Value, versions: tuple[Version, ...]) -> Decision:

@@ -74,6 +74,10 @@ class ThreeWay:
         if alike and (not adds_up or current is ABSENT or same(current, base)):
             return self._alike(path, base, current, other)
         goes_on = (rule is None or rules.goes_on) and not self._is_attachment(path)
+        if goes_on and path == (MEMBER,) and self._has_attachments:
+            # What a version without attachments does not have, it has removed one by one.
+            sides = [{} if value is ABSENT else value for value in (base, current, other)]
+            return self._members(path, rules, *sides)
         if goes_on and type(current) is dict and type(other) is dict:
             return self._members(path, rules, base, current, other)
         identity = keyed_by(self._policy.identity_keys, rules, base, current, other)
