@@ -8,25 +8,21 @@ merge to, it contains that version; what the journal recorded as our own merge n
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from couchmend.core.conflicts.document import ConflictedDocument
+from couchmend.core.conflicts.made_again import Found, MadeAgain, Settle
 from couchmend.core.merging.bases import Base, BaseKind, base_at
-from couchmend.core.merging.fold import Fold, Meeting, fold
+from couchmend.core.merging.fold import Meeting
 from couchmend.core.paths import readable
 from couchmend.core.policy.policy import Policy
-from couchmend.core.revtree import Leaf, Rev, RevTree, hash_bytes
-from couchmend.core.values import Value, same
-from couchmend.errors import DocumentInvalid
+from couchmend.core.revtree import Rev, RevTree, hash_bytes
+from couchmend.core.values import Value
 
 State: TypeAlias = Literal["contained", "new", "untestable", "manual"]
 
-Settle: TypeAlias = Callable[[Fold], Value | None]
-"""What a strategy makes of a fold that leaves something open; None where it cannot tell."""
-
-_KNOWN_BASES = frozenset({BaseKind.EXACT, BaseKind.CREATED})
 _MOST_TESTS = 2000
 _SHOWN_DIGITS = 6
 
@@ -99,15 +95,6 @@ class InferredBase:
         return Base(BaseKind.APPROXIMATE, self.rev, self.body)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The revision of a chain that took a version in; where there is none, one of which
-    nobody can tell, because a body is missing."""
-
-    by: Rev | None
-    unknown: Rev | None = None
-
-
 class Containments:
     """Answers about one document under one policy; merges that were made again are kept.
 
@@ -120,8 +107,7 @@ class Containments:
     ) -> None:
         self._doc = doc
         self._policy = policy
-        self._settle = settle
-        self._answers: dict[tuple[Rev, frozenset[Rev]], bool | None] = {}
+        self._merges = MadeAgain(doc, policy, settle)
         self.adds_up = _what_adds_up(doc, policy)
         """The path and the resolver for which taking something in twice does harm, in words."""
 
@@ -134,7 +120,7 @@ class Containments:
         losers = frozenset(rev for rev in present if rev != winner) | {loser}
         ancestor = tree.common_ancestor(winner, loser)
         below = list(_until(tree, winner, ancestor))
-        recorded = self._recorded(below, loser)
+        recorded = self._merges.recorded(below, loser)
         if recorded is not None:
             return Containment(
                 loser, "contained", recorded, f"{_short(recorded)} is our merge of it"
@@ -147,7 +133,7 @@ class Containments:
         candidates = below[:-1] if ancestor is not None else below
         if base.kind is BaseKind.STEMMED:
             return self._untestable(loser, "it is not known where the branches meet")
-        found = self._taken_in(candidates, loser, losers)
+        found = self._merges.taken_in(candidates, loser, losers)
         if found.by is not None:
             doubt = self._doubt(line, below, ancestor)
             if doubt:
@@ -170,7 +156,7 @@ class Containments:
             return f"it may have been revived, for {_short(forgotten)} is not known"
         for rev in line[1:]:
             # What the loser took back since looks unchanged.
-            if self._recorded(winning, rev) or self._taken_in(winning[:-1], rev).by:
+            if self._merges.recorded(winning, rev) or self._merges.taken_in(winning[:-1], rev).by:
                 return f"it has taken in {_short(rev)}, which is older"
         unsettled = self.unsettled(ancestor)
         return unsettled[0].sentence if unsettled else ""
@@ -211,12 +197,12 @@ class Containments:
         """Empty where the meeting point, whose ancestry is `above`, contains what a leaf said."""
         if said is None:
             return f"what {_short(rev)} was before its end is forgotten"
-        if said in above or self._recorded(above, said) is not None:
+        if said in above or self._merges.recorded(above, said) is not None:
             return ""
         end = "" if rev == said else f", which {_short(rev)} ended"
         may = f"one of the branches may contain {_short(said)}{end}"
         ancestry = set(self._doc.tree.ancestry(said))
-        found = self._taken_in([one for one in above if one not in ancestry], said)
+        found = self._merges.taken_in([one for one in above if one not in ancestry], said)
         if found.by is None:
             return f"{may}, and where they meet it was not known"
         if self.adds_up:
@@ -236,8 +222,8 @@ class Containments:
             chain = list(_until(self._doc.tree, other, meeting.at))
             chain = chain[:-1] if meeting.at is not None else chain
             for rev in _until(self._doc.tree, one, meeting.at) if chain else ():
-                by = self._recorded(chain, rev)
-                found = _Found(by) if by is not None else self._taken_in(chain, rev)
+                by = self._merges.recorded(chain, rev)
+                found = Found(by) if by is not None else self._merges.taken_in(chain, rev)
                 if found.by is not None:
                     return Outdated(rev, found.by, certain=True)
                 if found.unknown is not None and perhaps is None:
@@ -257,10 +243,10 @@ class Containments:
         for rev, chain in candidates:
             if rev not in self._doc.bodies or self._doc.tree.is_deleted(rev):
                 continue
-            by = self._recorded(chain, rev)
+            by = self._merges.recorded(chain, rev)
             if by is None and tests < _MOST_TESTS:
                 tests += len(chain)
-                by = self._taken_in(chain[:-1] if ancestor else chain, rev).by
+                by = self._merges.taken_in(chain[:-1] if ancestor else chain, rev).by
             if by is not None:
                 return InferredBase(rev, self._doc.bodies[rev], by)
         return None
@@ -277,74 +263,10 @@ class Containments:
         found = []
         for loser in sorted(losers):
             line = [one for one in self._doc.tree.ancestry(loser) if one not in ancestry]
-            taken = [one for one in line if self._is_merge(rev, frozenset({one}))]
+            taken = [one for one in line if self._merges.is_merge(rev, frozenset({one}))]
             if taken and (self.adds_up or taken[0] != loser):
                 found.append(loser)
         return tuple(found)
-
-    # --- merges made again
-
-    def _recorded(self, chain: Iterable[Rev], version: Rev) -> Rev | None:
-        """The revision of a chain that the journal knows as our merge of a version."""
-        nothing = frozenset[Rev]()
-        return next((rev for rev in chain if version in self._doc.recorded.get(rev, nothing)), None)
-
-    def _taken_in(self, chain: Iterable[Rev], version: Rev, present: Iterable[Rev] = ()) -> _Found:
-        """Which revision of a chain, newest first, equals the merge of its parent with a version,
-        or with all that are present."""
-        lines = {one: set(self._doc.tree.ancestry(one)) for one in present}
-        unknown = None
-        for rev in chain:
-            parent = self._doc.tree.parent(rev)
-            if parent is None:
-                continue
-            tests = [frozenset({version})]
-            if rev not in self._doc.recorded:
-                # What descends from the parent was not there when it was extended.
-                there = frozenset(one for one, line in lines.items() if parent not in line)
-                tests += [there] if version in there else []
-            answers = [self._is_merge(rev, others) for others in tests]
-            if any(answers):
-                return _Found(rev)
-            if unknown is None and None in answers and self._may_be_merge(rev, parent, version):
-                unknown = rev
-        return _Found(None, unknown)
-
-    def _may_be_merge(self, rev: Rev, parent: Rev, version: Rev) -> bool:
-        """Whether somebody may have merged a version into a revision: whoever does so extends
-        the winner.  What the journal knows is a merge of others is not one."""
-        precedes = Leaf(parent, deleted=False).precedence > Leaf(version, deleted=False).precedence
-        return precedes and rev not in self._doc.recorded
-
-    def _is_merge(self, rev: Rev, others: frozenset[Rev]) -> bool | None:
-        """Whether a revision equals the merge of its parent with others; None: cannot tell."""
-        key = (rev, others)
-        if key not in self._answers:
-            self._answers[key] = self._made_again(rev, others)
-        return self._answers[key]
-
-    def _made_again(self, rev: Rev, others: frozenset[Rev]) -> bool | None:
-        tree, bodies = self._doc.tree, self._doc.bodies
-        parent = tree.parent(rev)
-        if parent is None:
-            return None
-        together = [parent, *sorted(others)]
-        if rev not in bodies or any(one not in bodies for one in together):
-            return None
-        if any(tree.is_deleted(one) for one in (rev, *together)):
-            return False
-        try:
-            made = fold(_part(tree, together), bodies, self._policy, approximate=False)
-        except DocumentInvalid:  # nested too deep to be merged
-            return None
-        if any(meeting.base.kind not in _KNOWN_BASES for meeting in made.meetings):
-            return None
-        value: Value | None = made.side.value
-        if made.side.open:
-            value = self._settle(made) if self._settle is not None else None
-            if value is None:
-                return False
-        return same(self._policy.sealed(value), bodies[rev])
 
 
 def contained(
@@ -383,21 +305,6 @@ def _until(tree: RevTree, rev: Rev, ancestor: Rev | None) -> Iterator[Rev]:
         if one == ancestor:
             return
         yield one
-
-
-def _part(tree: RevTree, ends: Sequence[Rev]) -> RevTree:
-    """The part of a tree that leads to some revisions, as if nothing had come after them."""
-    paths, seen = [], set[Rev]()
-    for end in ends:
-        path, flags = [], []
-        for rev in tree.ancestry(end):
-            path.append(rev)
-            flags.append(tree.is_deleted(rev))
-            if rev in seen:
-                break
-            seen.add(rev)
-        paths.append((path, flags))
-    return RevTree.from_paths(paths)
 
 
 def _what_adds_up(doc: ConflictedDocument, policy: Policy) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
 from couchmend.core.conflicts.classify import Classification, schemas_differ
-from couchmend.core.conflicts.containment import Containment, Containments, Settle
+from couchmend.core.conflicts.containment import Containment, Containments
 from couchmend.core.conflicts.document import ConflictedDocument
+from couchmend.core.conflicts.made_again import Settle
 from couchmend.core.conflicts.severity import SEVERITIES
 from couchmend.core.document import dumps
 from couchmend.core.merging.attachments import MEMBER
