@@ -32,7 +32,10 @@ from tests.core.plans.growing import Growing
 
 ROOT = Path(__file__).parents[3]
 STRATEGIES = ("merge", "last-write-wins", "keep-current", "preserve-non-deleted", "delete")
-TIMED = Policy(timestamp_fields=["z"])
+TIMED = Policy(
+    timestamp_fields=["z"],
+    auto={"strategy": dict.fromkeys(["edit_edit", "edit_delete"], "last-write-wins")},
+)
 
 
 def conflicted(history: History) -> ConflictedDocument:
@@ -114,7 +117,8 @@ def test_the_newest_of_those_that_compete(history: History) -> None:
 @ANY_TREE
 @given(histories(), st.sampled_from(["merge", "last-write-wins"]))
 def test_resolving_twice_is_resolving_once(history: History, strategy: str) -> None:
-    """What was written is known again, although its losers are still there."""
+    """What was written is known again, although its losers are still there: by anyone whose
+    policy would have written it."""
     made = plan_for(examined(history, TIMED), strategy)
     assume(made.ready and made.write is not None)
     assert made.write is not None
@@ -127,6 +131,26 @@ def test_resolving_twice_is_resolving_once(history: History, strategy: str) -> N
     assert again.write is None
     assert again.expected == write.expected
     assert {one.rev for one in again.tombstones} == {one.rev for one in made.tombstones}
+
+
+@ANY_TREE
+@given(histories())
+def test_what_a_person_decided_the_journal_knows(history: History) -> None:
+    """No merge made again could tell."""
+    start = examined(history)
+    assume(start.losers)
+    made = plan_for(start, "manual", body={"decided": "otherwise"})
+    assert made.write is not None
+    write = made.write
+    chain = [write.expected, *history.tree.chain(write.parent)]
+    bodies = {**history.bodies, write.expected: write.body}
+    recorded = {write.expected: frozenset(start.losers)}
+    tree = RevTree.of([*history.chains, (chain, False)])
+    now = ConflictedDocument("db", "doc", tree, bodies, frozenset(start.deletions), recorded)
+    again = plan(now, "merge", PLAIN)
+    assert {one.state for one in again.containment} == {"contained"}
+    assert again.ready
+    assert again.write is None
 
 
 @ANY_TREE
