@@ -23,6 +23,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from couchmend import merge, merge_json
+from couchmend.core.conflicts.classify import classify
 from couchmend.core.conflicts.containment import (
     Containments,
     contained,
@@ -232,6 +233,14 @@ def _leafset(case: Case, expected: JSON) -> None:
     assert texts(leafset(document(case).tree)) == expected
 
 
+def _conflict(case: Case, expected: JSON) -> None:
+    """Its type, how grave it is, and the field that makes it so."""
+    one, policy = document(case), policy_of(case)
+    found = classify(one, fold(one.tree, one.bodies, policy), policy)
+    path = None if found.path is None else readable(found.path)
+    assert [found.type, found.severity, path] == expected, found.sentence
+
+
 def _containment(case: Case, expected: JSON) -> None:
     """Whether the winner contains a loser, and through which of its revisions."""
     policy = policy_of(case)
@@ -294,6 +303,7 @@ CHECKS: Mapping[str, Callable[[Case, JSON], None]] = {
     "deletions": _deletions,
     "possible_deletions": _possible_deletions,
     "leafset": _leafset,
+    "conflict": _conflict,
     "containment": _containment,
     "unsettled": _unsettled,
     "inferred_base": _inferred_base,
