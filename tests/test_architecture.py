@@ -27,6 +27,7 @@ LAYERS: dict[str, set[str]] = {
 }
 for layer, below in (
     ("policies", ["core"]),
+    ("schemas", ["core"]),
     ("engine", ["policies", "journal", "replica"]),
     ("operations", ["engine"]),
     ("observe", ["operations"]),
@@ -38,7 +39,7 @@ for layer, below in (
 
 # The package itself is what a user imports: it opens replicas.
 LAYERS[""] = {"core", "errors", "events", "replica", "settings"}
-LAYERS["cli"] |= {""}
+LAYERS["cli"] |= {"", "schemas"}
 LAYERS["__main__"] = {"cli"}
 
 # The core knows no file, socket, clock, log, chance or process.
@@ -104,6 +105,23 @@ def test_the_core_is_pure(name: str) -> None:
             assert top in LIBRARIES_OF_CORE or (
                 top in sys.stdlib_module_names and top not in KEPT_FROM_CORE
             ), f"{name}:{line} imports {target}"
+
+
+# Of the packages of the core, each knows those to its left.
+ROOMS_OF_CORE = ("sequences", "policy", "merging", "conflicts", "plans")
+
+
+def room_of(name: str) -> int:
+    """Which room of the core a module is in; what stands in none of them comes first."""
+    rooms = name.split(".")[2:3]
+    return ROOMS_OF_CORE.index(rooms[0]) if rooms and rooms[0] in ROOMS_OF_CORE else -1
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if layer_of(name) == "core"])
+def test_rooms_of_the_core_know_those_to_their_left(name: str) -> None:
+    for target, line in imports(name):
+        if target in MODULES and layer_of(target) == "core":
+            assert room_of(target) <= room_of(name), f"{name}:{line} imports {target}"
 
 
 def test_no_imports_in_a_circle() -> None:

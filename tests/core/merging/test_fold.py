@@ -96,16 +96,17 @@ def test_a_field_takes_a_value_that_competes_for_it(history: History) -> None:
 
 @given(histories())
 def test_of_two_leaves_it_is_the_merge_over_where_they_meet(history: History) -> None:
-    leaves = live(history)
-    assume(len(leaves) == 2)
-    ancestor = history.tree.common_ancestor(*leaves)
+    two = live(history)[:2]
+    assume(len(two) == 2)
+    ancestor = history.tree.common_ancestor(*two)
     assert ancestor is not None
-    folded = merge_leaves(history.tree, history.bodies, PLAIN)
-    merged = merge_json(*(history.bodies[rev] for rev in (ancestor, *leaves)))
-    assert dumps(folded.value) == dumps(merged.value)
-    assert {(one.path, one.kind) for one in folded.decisions} == {
+    folded = fold(history.tree, history.bodies, PLAIN, among=two)
+    merged = merge_json(*(history.bodies[rev] for rev in (ancestor, *two)))
+    assert dumps(folded.side.value) == dumps(merged.value)
+    (meeting,) = folded.meetings
+    assert [(one.path, one.kind) for one in meeting.decisions] == [
         (one.path, one.kind) for one in merged.decisions
-    }
+    ]
 
 
 @given(histories())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from couchmend.core.diff import Change, apply, diff
+from couchmend.core.sequences.diff import Change, apply, diff
 from couchmend.core.document import JSON, dumps
 from couchmend.core.paths import from_readable
 from couchmend.core.sequences.budget import Budget
