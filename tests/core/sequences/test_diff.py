@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from couchmend.core.sequences.diff import Change, apply, diff
 from couchmend.core.document import JSON, dumps
 from couchmend.core.paths import from_readable
 from couchmend.core.sequences.budget import Budget
+from couchmend.core.sequences.diff import Change, apply, diff
 from couchmend.core.values import ABSENT, Value
 from couchmend.errors import UsageError
 

@@ -57,7 +57,16 @@ def _identifies(elements: Values, name: str) -> bool:
         found = [element[name] for element in elements]
     except (KeyError, TypeError):  # an object without it; no object
         return False
-    return _IDENTITIES.issuperset(map(type, found)) and len(set(found)) == len(found)
+    kinds = set(map(type, found))
+    if not kinds <= _IDENTITIES or (kinds != {str} and any(map(_is_large, found))):
+        return False
+    return len(set(found)) == len(found)
+
+
+def _is_large(value: str | float) -> bool:
+    """Whether it is a number of more than 64 bits.  Python hashes integers modulo 2**61 - 1: a
+    dictionary of large ones could be made to take hours."""
+    return type(value) is not str and not -_LARGE < value < _LARGE  # type: ignore[operator]
 
 
 def _why_none(lists: Sequence[Values], names: Sequence[str]) -> str:
@@ -79,6 +88,8 @@ def _why_not(lists: Sequence[Values], place: int, name: str) -> str:
         value = element[name]
         if type(value) not in _IDENTITIES:
             return f"the {name} of an element of {_side(place)} is neither a string nor a number"
+        if _is_large(value):
+            return f"the {name} of an element of {_side(place)} has more than 64 bits"
         if value in seen:
             return f"two elements of {_side(place)} have the {name} {_shown(value)}"
         seen.add(value)
@@ -187,7 +198,8 @@ def _key_of(lists: Sequence[Values]) -> Callable[[JSON], Hashable] | None:
     """What is the same for elements that are the same, for no others; none, if they are that
     themselves, as strings and numbers are."""
     for elements in lists:
-        if not _PLAIN.issuperset(map(type, elements)):
+        kinds = set(map(type, elements))
+        if not kinds <= _PLAIN or (kinds - {str} and any(map(_is_large, elements))):
             break
     else:
         return None
@@ -196,7 +208,7 @@ def _key_of(lists: Sequence[Values]) -> Callable[[JSON], Hashable] | None:
     written: dict[str, tuple[str]] = {}
 
     def key(value: JSON) -> Hashable:
-        if type(value) in _PLAIN:
+        if type(value) in _PLAIN and not _is_large(value):
             plain: str | float = value
             return plain
         try:
@@ -217,6 +229,7 @@ def _key_of(lists: Sequence[Values]) -> Callable[[JSON], Hashable] | None:
 
 
 _PLAIN: Final = frozenset({str, int, float})
+_LARGE: Final = 1 << 64
 _FLOAT: Final = re.compile(r"[0-9][.eE]")
 
 
