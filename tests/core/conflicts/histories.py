@@ -39,10 +39,12 @@ RULES = frozenset(
         "untestable",
         "doubts",
         "left out",
+        "trace",
     }
 )
 """What keeps edits; a history that is played without one of them shows what it is for.
 
+trace: with counters a resolution that changes nothing writes a revision all the same.
 containment: losers that are contained are not merged.
 record: for counters only the journal's word counts.
 dead leaves: no merge over a base that is older than what a branch contains, going by tombstones.
@@ -370,7 +372,8 @@ class History:
         winner, *losers = doc.live
         body = made.side.value
         self.merges += 1
-        if same(body, doc.bodies[winner]):
+        leaves_trace = "trace" in self.rules and self.counts
+        if same(body, doc.bodies[winner]) and not leaves_trace:
             replica.losers.update(losers)
             self._settle(replica, winner, losers, f"nothing new in {losers}")
             return
@@ -415,7 +418,7 @@ class History:
             value = self.truth.wrote[self.chance.choice(sorted(last))][name] if last else 1
             if value is not ABSENT:
                 body[name] = value
-        if same(body, doc.bodies[winner]):
+        if same(body, doc.bodies[winner]) and not ("trace" in self.rules and self.counts):
             replica.losers.update(losers)
         else:
             rev = new_rev(winner, False, body)

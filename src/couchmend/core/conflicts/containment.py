@@ -223,7 +223,8 @@ class Containments:
             chain = chain[:-1] if meeting.at is not None else chain
             for rev in _until(self._doc.tree, one, meeting.at) if chain else ():
                 by = self._merges.recorded(chain, rev)
-                found = Found(by) if by is not None else self._merges.taken_in(chain, rev)
+                present = [rev, *(leaf for leaf in self._doc.live if leaf != one)]
+                found = Found(by) if by else self._merges.taken_in(chain, rev, present)
                 if found.by is not None:
                     return Outdated(rev, found.by, certain=True)
                 if found.unknown is not None and perhaps is None:
