@@ -418,13 +418,23 @@ def test_a_version_that_is_too_large_is_refused() -> None:
             merge(*sides)
 
 
-def test_identities_that_hash_alike() -> None:
-    """Python hashes integers modulo a prime: such ids make dictionaries slow, not wrong."""
-    prime = (1 << 61) - 1
+def test_numbers_that_hash_alike() -> None:
+    """Python hashes integers modulo a prime, so that multiples of it make dictionaries slow."""
+    alike = [number * ((1 << 61) - 1) for number in range(1, 20_000)]
     base, here, there = (
-        {"l": [{"id": number * prime, "v": value} for number in range(1, 500)]}
-        for value in range(3)
+        {"l": [{"id": number, "v": value} for number in alike]} for value in range(3)
     )
     with within(30):
         merged = merge(base, here, there)
-    assert len(merged.unresolved) == 499
+    assert only(merged).unresolved
+    few = [{"l": side["l"][:40]} for side in (base, here, there)]
+    assert "large numbers that hash alike" in only(merge(*few)).reason
+    with within(30):
+        merged = merge({"l": alike}, {"l": alike[::-1]}, {"l": alike[1::2] + alike[::2]})
+    assert only(merged).unresolved
+
+
+def test_large_numbers_are_compared_by_value() -> None:
+    base = [1e22, 10**22 + 1, 3, 1]
+    merged = merge_json(base, [10**22, 10**22 + 1, 3, 2], [1e22, 10**22 + 2, 3, 1])
+    assert dumps(merged.value) == dumps([10**22, 10**22 + 2, 3, 2])

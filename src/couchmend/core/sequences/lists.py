@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import orjson
@@ -58,15 +58,21 @@ def _identifies(elements: Values, name: str) -> bool:
     except (KeyError, TypeError):  # an object without it; no object
         return False
     kinds = set(map(type, found))
-    if not kinds <= _IDENTITIES or (kinds != {str} and any(map(_is_large, found))):
+    if not kinds <= _IDENTITIES or (int in kinds and _are_slow(found)):
         return False
     return len(set(found)) == len(found)
 
 
 def _is_large(value: str | float) -> bool:
-    """Whether it is a number of more than 64 bits.  Python hashes integers modulo 2**61 - 1: a
-    dictionary of large ones could be made to take hours."""
+    """Whether it is a number of more than 64 bits."""
     return type(value) is not str and not -_LARGE < value < _LARGE  # type: ignore[operator]
+
+
+def _are_slow(values: Iterable[str | float]) -> bool:
+    """Whether a dictionary of them was made to take hours: Python hashes integers modulo
+    2**61 - 1, and large ones can be chosen so that all are alike."""
+    large = (value % _MODULUS for value in values if type(value) is int and _is_large(value))
+    return max(Counter(large).values(), default=0) > _MOST_ALIKE
 
 
 def _why_none(lists: Sequence[Values], names: Sequence[str]) -> str:
@@ -81,6 +87,8 @@ def _why_none(lists: Sequence[Values], names: Sequence[str]) -> str:
 
 
 def _why_not(lists: Sequence[Values], place: int, name: str) -> str:
+    if _are_slow([element.get(name, "") for element in lists[place]]):
+        return f"too many {name} of {_side(place)} are large numbers that hash alike"
     seen = set()
     for element in lists[place]:
         if name not in element:
@@ -88,8 +96,6 @@ def _why_not(lists: Sequence[Values], place: int, name: str) -> str:
         value = element[name]
         if type(value) not in _IDENTITIES:
             return f"the {name} of an element of {_side(place)} is neither a string nor a number"
-        if _is_large(value):
-            return f"the {name} of an element of {_side(place)} has more than 64 bits"
         if value in seen:
             return f"two elements of {_side(place)} have the {name} {_shown(value)}"
         seen.add(value)
@@ -230,6 +236,8 @@ def _key_of(lists: Sequence[Values]) -> Callable[[JSON], Hashable] | None:
 
 _PLAIN: Final = frozenset({str, int, float})
 _LARGE: Final = 1 << 64
+_MODULUS: Final = (1 << 61) - 1
+_MOST_ALIKE: Final = 20
 _FLOAT: Final = re.compile(r"[0-9][.eE]")
 
 
