@@ -29,7 +29,7 @@ def documents(depth: int = 3) -> st.SearchStrategy[dict[str, JSON]]:
     values = SCALARS
     for _ in range(depth - 1):
         values = st.one_of(SCALARS, st.dictionaries(NAMES, values, max_size=3), keyed_lists(values))
-    return st.dictionaries(NAMES, values, max_size=4)
+    return st.dictionaries(NAMES, values, max_size=3)
 
 
 def keyed_lists(values: st.SearchStrategy[JSON]) -> st.SearchStrategy[list[JSON]]:
@@ -60,15 +60,15 @@ class Edited:
 def edits(draw: st.DrawFn) -> Edited:
     """Each member that is no container is left alone, or changed, removed or added by one side,
     by both alike or by both differently."""
-    made = Edited(draw(documents()))
+    made = Edited(draw(documents(2)))
     made.current, made.other, made.merged = _edited(draw, made, (), made.base)
     return made
 
 
 def _edited(draw: st.DrawFn, made: Edited, path: Path, base: dict[str, JSON]) -> Any:
     results: tuple[dict[str, JSON], ...] = ({}, {}, {})
-    added = draw(st.dictionaries(st.sampled_from(["new", "newer"]), st.just(ABSENT), max_size=2))
-    for name, value in {**base, **added}.items():
+    added = draw(st.sampled_from([(), ("new",), ("new", "newer")]))
+    for name, value in {**base, **dict.fromkeys(added, ABSENT)}.items():
         if name == "id" and path and isinstance(path[-1], Element):
             trio: Any = (value, value, value)
         elif type(value) is dict and value:

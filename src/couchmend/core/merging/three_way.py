@@ -56,8 +56,6 @@ class ThreeWay:
         self._base_exact = base_exact and base is not ABSENT
         self._has_attachments = has_attachments
         self._budget = Budget(operations)
-        # For what adds up, equal is not the same: both may have added.
-        self._adds_up = self._base_exact and not policy.is_idempotent
         self.outcome = Outcome(current, other, base_known=base is not ABSENT)
         self.value = self._at((), policy.rules, base, current.value, other.value)
 
@@ -78,16 +76,13 @@ class ThreeWay:
             # What a version without attachments does not have, it has removed one by one.
             sides = [{} if value is ABSENT else value for value in (base, current, other)]
             return self._members(path, rules, *sides)
-        # What both sides changed alike is told member by member, too.
-        known = not alike or type(base) is dict or self._adds_up
-        if goes_on and known and type(current) is dict and type(other) is dict:
+        if goes_on and type(current) is dict and type(other) is dict:
             return self._members(path, rules, base, current, other)
-        if alike and not self._adds_up:
-            return self._alike(path, base, current, other)
         identity = keyed_by(self._policy.identity_keys, rules, base, current, other)
         if identity.key is not None:
             return self._elements(path, rules, identity.key, base, current, other)
-        if alike and (rule is None or rule.resolver.idempotent):
+        # For what adds up, equal is not the same: both may have added.
+        if alike and not (self._base_exact and rule and not rule.resolver.idempotent):
             return self._alike(path, base, current, other)
         unchanged = self._unchanged(path, base, current, other)
         if unchanged == "other":
