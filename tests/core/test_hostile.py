@@ -427,8 +427,9 @@ def test_numbers_that_hash_alike() -> None:
     with within(30):
         merged = merge(base, here, there)
     assert only(merged).unresolved
-    few = [{"l": side["l"][:40]} for side in (base, here, there)]
-    assert "large numbers that hash alike" in only(merge(*few)).reason
+    was, mine, theirs = ({"l": side["l"][:40]} for side in (base, here, there))
+    few = merge(was, mine, theirs)
+    assert "large numbers that hash alike" in only(few).reason
     with within(30):
         merged = merge({"l": alike}, {"l": alike[::-1]}, {"l": alike[1::2] + alike[::2]})
     assert only(merged).unresolved
