@@ -52,6 +52,11 @@ def test_0_equal_but_for_metadata() -> None:
     assert not two({}, {"sync": {"state": 1, "of": 2}}, {"sync": {"of": 3}}, policy).alike
 
 
+def test_0_not_where_what_is_to_be_a_time_is_none() -> None:
+    found = two({}, {"x": 1, "updated": "by Ann"}, {"x": 1, "updated": "by Bob"})
+    assert (found.type, found.alike) == ("edit_edit", False)
+
+
 def test_0_not_with_a_concurrent_deletion() -> None:
     grown = tree("1-a 2-c", "1-a 2-b", "1-a 2-d†")
     found = classified(doc(grown, {"1-a": {}, "2-c": {"x": 1}, "2-b": {"x": 1}}))

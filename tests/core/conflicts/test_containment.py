@@ -377,6 +377,13 @@ def test_a_dead_leaf_is_settled_where_the_meeting_point_contains_it() -> None:
         assert len(unsettled_dead_leaves(doc(tree(*branches), rest), r("3-m"), PLAIN)) == 1
 
 
+def test_the_same_edit_made_twice_settles_nothing() -> None:
+    """2-m did what 2-a did, knowing nothing of it: a branch may have taken in 2-a all the same."""
+    bodies = {"1-1": {"x": 1}, "2-m": {"x": 0}, "2-a": {"x": 0}, "3-b": {"x": 2}, "3-c": {"x": 3}}
+    grown = tree("1-1 2-m 3-b", "1-1 2-m 3-c", "1-1 2-a 3-x†")
+    assert len(unsettled_dead_leaves(doc(grown, bodies), r("2-m"), PLAIN)) == 1
+
+
 def test_a_deletion_of_the_meeting_point_or_of_its_ancestor_is_settled() -> None:
     grown = tree("1-1 2-m 3-a", "1-1 2-m 3-b", "1-1 2-m 3-x†", "1-1 2-y†")
     assert unsettled_dead_leaves(doc(grown, {"3-a": {}, "3-b": {}}), r("2-m"), PLAIN) == ()

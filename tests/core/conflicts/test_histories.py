@@ -61,6 +61,19 @@ def test_each_rule_is_needed(without: str) -> None:
     assert play([seed], **way).lost == []
 
 
+# Histories in which something was lost once.
+FOUND: list[tuple[str, int]] = [
+    ("counters", 1_012_683),
+    ("counters", 1_016_369),
+    ("fields, compaction and deletions", 1_004_010),
+]
+
+
+@pytest.mark.parametrize(("way", "seed"), FOUND)
+def test_histories_that_lost_something_once(way: str, seed: int) -> None:
+    assert play([seed], **WAYS[way]).lost == []
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("way", WAYS)

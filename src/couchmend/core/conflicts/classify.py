@@ -52,7 +52,7 @@ def classify(doc: ConflictedDocument, folded: Fold, policy: Policy) -> Classific
     folded: the merge of its live versions under the policy, before any strategy.
     """
     deleted = deletions(doc, policy)
-    if not deleted and _are_alike(doc, policy):
+    if not deleted and not folded.side.open and _are_alike(doc, policy):
         sentence = "the versions are equal but for what is about the version"
         return Classification("merge_candidates", "low", None, sentence, alike=True)
     type, why = _type(doc, folded, policy, deleted)

@@ -201,8 +201,10 @@ class Containments:
             return ""
         end = "" if rev == said else f", which {_short(rev)} ended"
         may = f"one of the branches may contain {_short(said)}{end}"
-        ancestry = set(self._doc.tree.ancestry(said))
-        found = self._merges.taken_in([one for one in above if one not in ancestry], said)
+        ancestry = {None, *self._doc.tree.ancestry(said)}
+        # As for losers: what extends their common ancestor made the same edit, and merged nothing.
+        below = [one for one in above if self._doc.tree.parent(one) not in ancestry]
+        found = self._merges.taken_in(below, said)
         if found.by is None:
             return f"{may}, and where they meet it was not known"
         if self.adds_up:
