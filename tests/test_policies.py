@@ -226,8 +226,19 @@ def test_what_is_no_table_is_refused(write: Write, text: str, said: str) -> None
     assert said in message
 
 
+def test_mistakes_are_told_in_the_order_of_the_file(write: Write) -> None:
+    said = refused(
+        write(
+            "[policies.a]\nclock_skew_seconds = -1\nidentity_keys = 3\n"
+            '[policies.a.fields]\nx = "mx"\ny = "no.such.module:f"\n'
+            "[policies.b]\nmatch = 1\n"
+        )
+    )
+    assert [int(message.split(":")[1]) for message in said] == [2, 3, 5, 6, 8]
+
+
 def test_a_file_that_cannot_be_read_is_an_error(write: Write, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match=r"cannot be read: No such file or directory$"):
         policies.load(tmp_path / "missing.toml")
     with pytest.raises(UsageError, match=r"must be TOML"):
         policies.load(write("a = "))

@@ -12,7 +12,6 @@ import importlib
 import importlib.util
 import inspect
 import sys
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -27,7 +26,7 @@ from couchmend.core.policy.resolvers import Resolver
 from couchmend.core.policy.rules import MODULE_AND_FUNCTION, as_resolver, is_known
 from couchmend.errors import UsageError
 from couchmend.settings.checking import place
-from couchmend.settings.loading import POLICIES
+from couchmend.settings.loading import POLICIES, read_toml
 
 GROUP = "couchmend.resolvers"
 
@@ -84,20 +83,11 @@ def load(file: str | Path) -> Policies:
     """The policies of a configuration file.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or is not TOML.
         PolicyError: all that is wrong with them, each with where it stands.
     """
     file = Path(file)
-    try:
-        text = file.read_text(encoding="utf-8")
-        tables = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise UsageError(
-            f"the configuration file cannot be read: {problem}",
-            operation="policies",
-            target=str(file),
-            hint="it must be TOML in UTF-8",
-        ) from problem
+    text, tables = read_toml(file, "policies")
     return from_tables(tables.get(POLICIES, {}), file=file, text=text)
 
 
@@ -125,18 +115,24 @@ def from_tables(given: Any, *, file: Path, text: str = "") -> Policies:
         except PolicyError as problem:
             problems += problem.problems
     if problems:
-        raise PolicyError(
-            [
-                Problem(problem.key, f"{_place(file, text, problem.key)}: {problem.message}")
-                for problem in problems
-            ]
-        )
+        raise PolicyError(_placed(problems, file, text))
     return Policies(tuple(found))
 
 
 def _not_a_table(key: Key, value: object) -> Problem:
     written = f"[{dotted(key)}]" if len(key) > 1 else f"[{key[0]}.NAME]"
     return Problem(key, f"{dotted(key)} = {value!r} is not allowed: it is a table {written}")
+
+
+def _placed(problems: Iterable[Problem], file: Path, text: str) -> list[Problem]:
+    """Mistakes with where they stand, in the order of the file."""
+    placed = []
+    for problem in problems:
+        where = _place(file, text, problem.key)
+        line = where.removeprefix(f"{file}:")
+        at = int(line) if line.isdecimal() else 0
+        placed.append((at, Problem(problem.key, f"{where}: {problem.message}")))
+    return [problem for _, problem in sorted(placed, key=lambda one: one[0])]
 
 
 def _place(file: Path, text: str, key: Key) -> str:

@@ -61,7 +61,7 @@ def load(
     variables = os.environ if environment is None else environment
     problems: list[str] = []
     file = _file(config, variables)
-    text, tables = _parsed_file(file)
+    text, tables = ("", {}) if file is None else read_toml(file, "settings")
     given: dict[tuple[str, str], _Given] = {}
     for found in (
         *_from_file(file, text, tables, problems),
@@ -110,19 +110,29 @@ def _file(config: str | Path | None, variables: Mapping[str, str]) -> Path | Non
     return next((file for file in candidates if file.is_file()), None)
 
 
-def _parsed_file(file: Path | None) -> tuple[str, dict[str, Any]]:
-    """The text of the configuration file, and what it says."""
-    if file is None:
-        return "", {}
+def read_toml(file: Path, operation: str) -> tuple[str, dict[str, Any]]:
+    """The text of a configuration file, and what it says.
+
+    operation: what errors call it that the file is read for.
+
+    Raises:
+        UsageError: it cannot be read, or is not TOML.
+    """
     import tomllib
 
     try:
         text = file.read_text(encoding="utf-8")
         return text, tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+    except OSError as problem:
+        raise UsageError(
+            f"the configuration file cannot be read: {problem.strerror}",
+            operation=operation,
+            target=str(file),
+        ) from problem
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise UsageError(
             f"the configuration file cannot be read: {problem}",
-            operation="settings",
+            operation=operation,
             target=str(file),
             hint="it must be TOML in UTF-8",
         ) from problem
