@@ -109,3 +109,10 @@ def test_what_is_not_json_is_an_error(text: str) -> None:
 def test_too_many_levels_are_an_error() -> None:
     with pytest.raises((BadRequest, DocumentInvalid)):
         Layout("[" * 900 + "]" * 900)
+
+
+def test_a_name_that_stands_twice_is_an_error() -> None:
+    """Only one of the two could be in the value."""
+    with pytest.raises(BadRequest, match='an object has "a" twice'):
+        Layout('{"in": [{"a": 1, "b": 2, "a": 1}]}')
+    assert Layout('[{"a": 1}, {"a": 2}]').value == [{"a": 1}, {"a": 2}]

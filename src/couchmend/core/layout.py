@@ -46,7 +46,7 @@ class Layout:
         """Read a text.
 
         Raises:
-            BadRequest: it is not JSON.
+            BadRequest: it is not JSON, or an object has a name twice.
             DocumentInvalid: it has too many levels.
         """
         loads(text.removeprefix(_MARK).encode())  # says what is wrong
@@ -103,6 +103,8 @@ class Layout:
             part.members.append(member)
             if name is None:
                 part.value.append(member.value)
+            elif name in part.names:  # one of the two would be lost
+                raise BadRequest(f"an object has {json.dumps(name, ensure_ascii=False)} twice")
             else:
                 part.value[name] = member.value
                 part.names[name] = (spelling, member)
