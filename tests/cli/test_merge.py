@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -95,8 +96,12 @@ def test_a_policy_decides(files: Path) -> None:
         (b'{"a": 1,}', "JSON"),
         (b"\xff\xfe", "UTF-8"),
         (b'{"a": NaN}', "JSON"),
-        (b"[" * 300 + b"]" * 300, "nested too deeply"),
-        (None, "cannot be read"),
+        (b"[" * 300 + b"]" * 300, "nested too deeply (up to 200 levels)"),
+        (b"[" * 9000 + b"]" * 9000, "depth"),
+        (b'{"in": {"a": 1, "a": 2}}', 'an object has "a" twice'),
+        (b" \n", "it is empty"),
+        (b'"' + b"x" * (32 << 20) + b'"', "is the limit"),
+        (None, "cannot be read: No such file"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(
@@ -111,7 +116,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     )
     assert done.returncode == 2
     assert words in done.stderr
-    assert "other" in done.stderr
+    assert done.stderr.startswith("couchmend: merge other.json: ")
     assert done.stderr.count("\n") == 1
     assert (files / "current.json").read_bytes() == CURRENT.encode()
 
@@ -122,6 +127,63 @@ def test_a_file_that_cannot_be_written_is_an_error(files: Path) -> None:
     )
     assert done.returncode == 2
     assert "no/where.json" in done.stderr
+
+
+def test_a_folder_is_no_place_for_the_result(files: Path) -> None:
+    for folder in (".", "/"):
+        done = couchmend_here(
+            "merge", "base.json", "current.json", "other.json", "-o", folder, cwd=files
+        )
+        assert done.returncode == 2
+        assert done.stderr == f"couchmend: merge {folder}: it cannot be written: Is a directory\n"
+
+
+def test_a_link_stays_one(files: Path) -> None:
+    link = files / "link.json"
+    link.symlink_to("current.json")
+    done = couchmend_here(
+        "merge", "base.json", "current.json", "other.json", "-o", "link.json", cwd=files
+    )
+    assert done.returncode == 0
+    assert link.is_symlink()
+    assert (files / "current.json").read_bytes() == MERGED.encode()
+
+
+def test_what_is_no_file_is_written_to(files: Path) -> None:
+    pipe = files / "pipe"
+    os.mkfifo(pipe)
+    reading = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+    done = couchmend_here(
+        "merge", "base.json", "current.json", "other.json", "-o", "pipe", cwd=files
+    )
+    assert done.returncode == 0
+    assert reading.communicate(timeout=60)[0] == MERGED.encode()
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('[policies.tasks.fields]\ntitle = "other"\n', "name one with --policy-name: tasks"),
+        ('[policy.tasks.fields]\ntitle = "other"\n', "one is [policies.NAME]"),
+    ],
+)
+def test_policies_that_hold_for_nothing_are_no_policy(files: Path, text: str, hint: str) -> None:
+    (files / "rules.toml").write_text(text)
+    asked = ("merge", "base.json", "current.json", "other.json", "--policy", "rules.toml")
+    done = couchmend_here(*asked, cwd=files)
+    assert done.returncode == 2
+    assert "rules.toml: it has no policy that is taken for any document" in done.stderr
+    assert hint in done.stderr
+
+
+def test_a_name_for_messages(files: Path) -> None:
+    asked = ("merge", "base.json", "current.json", "rival.json", "--path", "lists/task.json")
+    told = couchmend_here(*asked, cwd=files).stderr
+    assert told.startswith("lists/task.json: title: both sides changed it")
+    (files / "rival.json").write_text("{")
+    told = couchmend_here(*asked, cwd=files).stderr
+    assert told.startswith("couchmend: merge lists/task.json, the other version: it is not JSON")
 
 
 def test_a_policy_name_needs_a_policy(files: Path) -> None:
@@ -140,7 +202,7 @@ class Repository:
         self.git("init", "-q", "-b", "main")
         self.git("config", "user.name", "Somebody")
         self.git("config", "user.email", "somebody@example.org")
-        driver = f"{shlex.join(COMMAND)} merge %O %A %B --output %A"
+        driver = f"{shlex.join(COMMAND)} merge %O %A %B --output %A --path %P"
         self.git("config", "merge.couchmend.name", "JSON by its structure")
         self.git("config", "merge.couchmend.driver", driver)
         self.commit({".gitattributes": "*.json merge=couchmend\n"})
@@ -197,7 +259,7 @@ def test_git_merges_what_it_cannot_by_lines(repository: Repository) -> None:
 def test_git_is_told_of_a_conflict(repository: Repository) -> None:
     repository.branched(BASE, CURRENT, RIVAL)
     said = repository.git("merge", "--no-edit", "topic", fails=True)
-    assert "title: both sides changed it" in said
+    assert "task.json: title: both sides changed it" in said
     assert "CONFLICT (content): Merge conflict in task.json" in said
     assert repository.git("status", "--short").startswith("UU task.json")
     assert json.loads(repository.task()) == {"title": "Oat milk", "done": True, "tags": ["a"]}
@@ -214,7 +276,7 @@ def test_git_has_no_base_for_a_file_that_both_sides_added(repository: Repository
 def test_git_keeps_its_own_version_of_what_is_not_json(repository: Repository) -> None:
     repository.branched(BASE, "// mine\n{}\n", "// theirs\n{}\n")
     said = repository.git("merge", "--no-edit", "topic", fails=True)
-    assert "task.json" in said
+    assert "task.json, the current version: it is not JSON" in said
     assert repository.git("status", "--short").startswith("UU task.json")
     assert repository.task() == "// mine\n{}\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,13 +10,14 @@ import typer
 
 from couchmend.cli import output
 from couchmend.cli.database import AsJson
-from couchmend.errors import BadRequest, UsageError
+from couchmend.errors import BadRequest, DocumentInvalid, TooLarge, UsageError
 
 if TYPE_CHECKING:
     from couchmend.core.document import JSON
     from couchmend.core.layout import Layout
     from couchmend.core.merging.merge import Merge
     from couchmend.core.policy.policy import Policy
+    from couchmend.core.values import Value
 
 
 def merge(
@@ -47,6 +49,10 @@ def merge(
             "--output", "-o", metavar="FILE", help="Write the result there and not to stdout."
         ),
     ] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="What messages call the file; for git, %P."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Merge two versions of a JSON file over the one that both come from.
@@ -58,9 +64,15 @@ def merge(
 
     if named is not None and policy is None:
         raise UsageError("--policy-name needs a file", hint="name it with --policy")
-    texts = {path: _read(path) for path in (base, current, other)}
-    mine = _layout(texts[current], current)
-    merged = _merged(_before(texts[base], base), mine, _layout(texts[other], other), policy, named)
+    names = {
+        "the base": _name(base, path, "the base's"),
+        "current": _name(current, path, "the current"),
+        "other": _name(other, path, "the other"),
+    }
+    before = _before(_read(base, names["the base"]), names["the base"])
+    mine = _layout(_read(current, names["current"]), names["current"])
+    theirs = _layout(_read(other, names["other"]), names["other"])
+    merged = _merged(before, mine.value, theirs.value, policy, named, names)
     text = mine.write(merged.value)
     if into is not None:
         _write(into, text)
@@ -68,19 +80,40 @@ def merge(
         output.line(_as_json(merged))
     elif into is None:
         output.raw(text)
-    merge_table.show(merged, everything=into is None and not as_json, name=str(into or current))
+    everything = into is None and not as_json
+    merge_table.show(merged, everything=everything, name=path or str(into or current))
     if merged.unresolved:
         raise typer.Exit(1)
 
 
-def _merged(
-    base: JSON, mine: Layout, theirs: Layout, file: Path | None, named: str | None
-) -> Merge:
-    from couchmend.core.merging.merge import merge_json
+def _name(file: Path, path: str | None, version: str) -> str:
+    """What messages call a version's file."""
+    return str(file) if path is None else f"{path}, {version} version"
 
-    if file is None:
-        return merge_json(base, mine.value, theirs.value)
-    return merge_json(base, mine.value, theirs.value, _policy(file, named, mine.value))
+
+def _merged(
+    base: Value,
+    current: JSON,
+    other: JSON,
+    file: Path | None,
+    named: str | None,
+    names: Mapping[str, str],
+) -> Merge:
+    """The merge by the policies of a file.
+
+    names: what messages call the versions, by the names that the merge has for them.
+    """
+    from couchmend.core.merging.merge import merge_json
+    from couchmend.core.merging.three_way import MAX_DEPTH
+    from couchmend.core.policy.policy import PLAIN
+
+    policy = PLAIN if file is None else _policy(file, named, current)
+    try:
+        return merge_json(base, current, other, policy)
+    except (DocumentInvalid, TooLarge) as problem:
+        hint = f"up to {MAX_DEPTH} levels" if isinstance(problem, DocumentInvalid) else problem.hint
+        target = names.get(problem.target, problem.target)
+        raise UsageError(problem.message, operation="merge", target=target, hint=hint) from problem
 
 
 def _policy(file: Path, named: str | None, document: JSON) -> Policy:
@@ -89,50 +122,71 @@ def _policy(file: Path, named: str | None, document: JSON) -> Policy:
     found = policies.load(file)
     if named is not None:
         return found.named(named)
+    if not any(one.name == "default" or one.match is not None or one.ids for one in found):
+        there = ", ".join(one.name for one in found)
+        raise UsageError(
+            "it has no policy that is taken for any document",
+            operation="policies",
+            target=str(file),
+            hint=f"name one with --policy-name: {there}" if there else "one is [policies.NAME]",
+        )
     return found.choose(document) if isinstance(document, dict) else found.default
 
 
-def _read(file: Path) -> str:
+def _read(file: Path, name: str) -> str:
     try:
         return file.read_bytes().decode()
     except OSError as problem:
         raise UsageError(
-            f"it cannot be read: {problem.strerror}", operation="merge", target=str(file)
+            f"it cannot be read: {problem.strerror}", operation="merge", target=name
         ) from problem
     except UnicodeDecodeError as problem:
-        raise UsageError("it is not UTF-8", operation="merge", target=str(file)) from problem
+        raise UsageError("it is not UTF-8", operation="merge", target=name) from problem
 
 
-def _layout(text: str, file: Path) -> Layout:
+def _layout(text: str, name: str) -> Layout:
     from couchmend.core.layout import Layout
 
+    if not text.strip():
+        raise UsageError("it is empty, which is not JSON", operation="merge", target=name)
     try:
         return Layout(text)
     except BadRequest as problem:
-        problem.operation, problem.target = "merge", str(file)
-        raise
+        why = problem.__cause__
+        message = f"it is not JSON: {why}" if isinstance(why, ValueError) else problem.message
+        raise UsageError(message, operation="merge", target=name) from problem
 
 
-def _before(text: str, file: Path) -> JSON:
+def _before(text: str, name: str) -> Value:
     """The base's value; for git, a file that both sides added has an empty one."""
     from couchmend.core.values import ABSENT
 
-    return _layout(text, file).value if text.strip() else ABSENT
+    return _layout(text, name).value if text.strip() else ABSENT
 
 
 def _write(file: Path, text: str) -> None:
-    """Replace a file as a whole or not at all."""
+    """Replace a file as a whole or not at all; what is no plain file, like a link or a pipe, is
+    written to."""
+    try:
+        if file.is_symlink() or (file.exists() and not file.is_file()):
+            file.write_bytes(text.encode())
+        else:
+            _replace(file, text)
+    except OSError as problem:
+        raise UsageError(
+            f"it cannot be written: {problem.strerror}", operation="merge", target=str(file)
+        ) from problem
+
+
+def _replace(file: Path, text: str) -> None:
     beside = file.with_name(f".{file.name}.couchmend")
     try:
         beside.write_bytes(text.encode())
         if file.exists():
             beside.chmod(file.stat().st_mode & 0o777)
         beside.replace(file)
-    except OSError as problem:
+    finally:
         beside.unlink(missing_ok=True)
-        raise UsageError(
-            f"it cannot be written: {problem.strerror}", operation="merge", target=str(file)
-        ) from problem
 
 
 def _as_json(merged: Merge) -> JSON:
