@@ -110,7 +110,11 @@ def dumps_checked(value: JSON, max_depth: int = MAX_DEPTH) -> bytes:
 
 def _dumps_slowly(value: JSON) -> bytes:
     # Large integers and deep nesting are beyond orjson, not beyond JSON.
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError as problem:  # Python writes no more than some thousand digits
+        raise DocumentInvalid(f"a number cannot be written: {problem}") from problem
+    return text.encode()
 
 
 def _is_plain(value: JSON, max_depth: int) -> bool:

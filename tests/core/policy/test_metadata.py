@@ -26,7 +26,7 @@ from couchmend.core.policy.metadata import (
     verify,
 )
 from couchmend.core.policy.patterns import Pattern
-from couchmend.core.policy.resolvers import Context, Resolver
+from couchmend.core.policy.resolvers import Context, Resolver, Unresolved
 from couchmend.core.policy.versions import Version
 from couchmend.core.values import ABSENT, Value
 
@@ -55,7 +55,6 @@ def decide(
         (None, -1, -1),
         (_, 5, 5),
         (5, _, 5),
-        ("yesterday", "today", "yesterday"),
         (_, "today", "today"),
         ("today", _, "today"),
         (None, _, None),
@@ -65,6 +64,14 @@ def test_the_newest_timestamp(current: Value, other: Value, taken: Value) -> Non
     # also where only one side changed it
     for base in (_, current, other):
         assert decide(TIMESTAMP, base, current, other) is taken
+
+
+def test_what_is_no_time_on_either_side_is_a_field_like_any() -> None:
+    assert decide(TIMESTAMP, "yesterday", "yesterday", "today") == "today"
+    assert decide(TIMESTAMP, "yesterday", "today", "yesterday") == "today"
+    assert decide(TIMESTAMP, False, False, True) is True
+    assert isinstance(decide(TIMESTAMP, _, "yesterday", "today"), Unresolved)
+    assert isinstance(decide(TIMESTAMP, {"by": "a"}, {"by": "b"}, {"by": "c"}), Unresolved)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def version_body(doc: Mapping[str, JSON]) -> Doc:
 def content(entries: JSON) -> Doc:
     """The attachments as they are compared, sorted by name."""
     if not isinstance(entries, Mapping) or not all(
-        isinstance(entry, Mapping) for entry in entries.values()
+        isinstance(name, str) and isinstance(entry, Mapping) for name, entry in entries.items()
     ):
         raise DocumentInvalid(f"{MEMBER} must be an object of objects")
     return {name: _content(name, entries[name]) for name in sorted(entries)}
@@ -60,7 +60,7 @@ def arranged(body: JSON) -> JSON:
 def _content(name: str, entry: Mapping[str, JSON]) -> Doc:
     digest, data = entry.get("digest"), entry.get("data")
     if digest is None and isinstance(data, str | bytes):
-        plain = base64.b64decode(data) if isinstance(data, str) else data
+        plain = _decoded(name, data) if isinstance(data, str) else data
         md5 = hashlib.md5(plain, usedforsecurity=False).digest()
         digest = f"md5-{base64.b64encode(md5).decode()}"
     if not isinstance(digest, str):
@@ -68,6 +68,13 @@ def _content(name: str, entry: Mapping[str, JSON]) -> Doc:
             f"attachment {name} has no digest", hint="read the document with its stubs"
         )
     return {"content_type": entry.get("content_type", DEFAULT_TYPE), "digest": digest}
+
+
+def _decoded(name: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except ValueError as problem:
+        raise DocumentInvalid(f"the data of attachment {name} is not base64") from problem
 
 
 def keep_both(side: Side, decisions: Sequence[Decision]) -> tuple[Side, list[Decision]]:

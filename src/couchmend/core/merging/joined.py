@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from couchmend.core.document import JSON
+from couchmend.core.merging.applying import apply_decisions
 from couchmend.core.merging.decisions import Decision, Kind, Place
 from couchmend.core.merging.keyed import unarranged
 from couchmend.core.merging.sides import Side
@@ -16,25 +17,90 @@ from couchmend.core.values import ABSENT, Value, same
 def joined(side: Side, meetings: Sequence[Sequence[Decision]]) -> tuple[Decision, ...]:
     """One decision for each path, over all versions, in the order of the result.
 
+    They make the result of the winner's body, but perhaps for the order of an object's members.
+
     side: the result; the first of its versions is the winner.
     meetings: what was decided where branches met, the last one last.
     """
     by_place: dict[Place, list[Decision]] = {}
-    for decisions in meetings:
+    last: dict[Place, int] = {}
+    keys: dict[Path, tuple[int, str]] = {}
+    for number, decisions in enumerate(meetings):
         for decision in decisions:
             by_place.setdefault(decision.place, []).append(decision)
+            last[decision.place] = number
+            keys |= {path: (number, key) for path, key in _keys_on_the_way(decision)}
     found = {
         place: _in_the_end(side, made)
         for place, made in by_place.items()
-        if _matters(side, made[-1])
+        if place in side.open
+        or (_matters(side, made[-1]) and not _is_overtaken(made[-1], last, keys))
     }
-    for path, key in _lists_with_identities(found).items():
+    for path, (_, key) in keys.items():
         order: Place = (path, "order")
         arranged = None if order in found else _arranged(side, path, key)
         if arranged is not None:
             found[order] = arranged
     positions = _Positions(side.value)
-    return tuple(sorted(found.values(), key=positions.of))
+    return _made_good(side, sorted(found.values(), key=positions.of))
+
+
+def _keys_on_the_way(decision: Decision) -> Iterator[tuple[Path, str]]:
+    """The lists on the way to a path, each with the member by which its elements are known."""
+    for place, step in enumerate(decision.path):
+        if isinstance(step, Element):
+            yield decision.path[:place], step.key
+    if decision.aspect == "order" and (key := _key(decision)):
+        yield decision.path, key
+
+
+def _is_overtaken(
+    decision: Decision, last: Mapping[Place, int], keys: Mapping[Path, tuple[int, str]]
+) -> bool:
+    """Whether a later meeting took a list on the way as a whole, or knew its elements by
+    another member."""
+    number = last[decision.place]
+    return any(
+        last.get((path, "value"), -1) > number or keys[path][1] != key
+        for path, key in _keys_on_the_way(decision)
+    )
+
+
+def _made_good(side: Side, decisions: Sequence[Decision]) -> tuple[Decision, ...]:
+    """The decisions, if they make the result; else one for each member that they do not make."""
+    made = apply_decisions(side.versions[0].body, decisions)
+    if same(made, side.value):
+        return tuple(decisions)
+    names = dict.fromkeys([*side.value, *made]) if _are_objects(side.value, made) else {}
+    wrong: list[Path] = [
+        (name,) for name in names if not same(member(side.value, name), member(made, name))
+    ]
+    good = [one for one in decisions if not any(covers(path, one.path) for path in wrong or [()])]
+    return (*good, *(_as_a_whole(side, path, decisions) for path in wrong or [()]))
+
+
+def _as_a_whole(side: Side, path: Path, decisions: Sequence[Decision]) -> Decision:
+    parts = [one for one in decisions if covers(path, one.path)]
+    names = dict.fromkeys(name for one in parts for name in one.competing)
+    opened = any(covers(path, place[0]) for place in side.open)
+    versions = {version.name: value_at(version.body, path) for version in side.versions}
+    taken = value_at(side.value, path)
+    return Decision(
+        path,
+        "conflict" if opened else _kind(side, list(names), versions, taken),
+        versions,
+        ABSENT,
+        taken,
+        tuple(names),
+        "",
+        "what was decided about its parts, where one branch after the other came in",
+        timed=any(one.timed for one in parts),
+        assumed=any(one.assumed for one in parts),
+    )
+
+
+def _are_objects(*values: Value) -> bool:
+    return all(type(value) is dict for value in values)
 
 
 def _matters(side: Side, decision: Decision) -> bool:
@@ -94,15 +160,6 @@ def _kind(side: Side, names: Sequence[str], versions: dict[str, Value], taken: V
 
 
 # --- how elements are arranged
-
-
-def _lists_with_identities(found: dict[Place, Decision]) -> dict[Path, str]:
-    lists: dict[Path, str] = {}
-    for path, _ in found:
-        for place, step in enumerate(path):
-            if isinstance(step, Element):
-                lists.setdefault(path[:place], step.key)
-    return lists
 
 
 def _arranged(side: Side, path: Path, key: str) -> Decision | None:

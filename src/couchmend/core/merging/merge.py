@@ -160,7 +160,8 @@ def merge_leaves(tree: RevTree, bodies: Mapping[Rev, Value], policy: Policy) -> 
     """Merge the live leaves of a document's tree where its branches meet; see `fold`."""
     folded = fold(tree, bodies, policy)
     decisions = joined(folded.side, [meeting.decisions for meeting in folded.meetings])
-    return _sealed(folded.side.value, decisions, folded.side.versions, policy)
+    versions = folded.side.versions
+    return _sealed(apply_decisions(versions[0].body, decisions), decisions, versions, policy)
 
 
 def _merged(
@@ -212,7 +213,14 @@ def _document(value: JSON, name: str) -> JSON:
         raise DocumentInvalid(
             "a document is an object", target=name, hint="merge_json merges any JSON value"
         )
-    return _checked(version_body(value), name)
+    if not all(isinstance(key, str) for key in value):
+        raise DocumentInvalid("a key of it is not a string", target=name)
+    try:
+        body = version_body(value)
+    except DocumentInvalid as problem:
+        problem.target = name
+        raise
+    return _checked(body, name)
 
 
 def _checked(value: JSON, name: str) -> JSON:

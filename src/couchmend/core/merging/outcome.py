@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from couchmend.core.merging.decisions import Aspect, Decision, Kind, Place
 from couchmend.core.merging.sides import Competitor, Side
-from couchmend.core.paths import Path, Step, covers, value_at
+from couchmend.core.paths import Element, Path, Step, covers, value_at
 from couchmend.core.policy.versions import Version
 from couchmend.core.values import ABSENT, Value, same
 
@@ -38,6 +38,16 @@ class Outcome:
             for opened, _ in self.were_open
             if len(opened) > depth and covers(path, opened)
         ]
+
+    def is_open_by(self, path: Path, key: str) -> bool:
+        """Whether what is open in a list lies in elements known by this member, and their order
+        is open by it, if it is."""
+        steps = self.open_beneath(path)
+        orders = [side.open.get((path, "order"), ()) for side in (self.current, self.other)]
+        known = [one for order in orders for rival in order for one in rival.value or ()]
+        return all(isinstance(step, Element) and step.key == key for step in steps) and all(
+            key in identity for identity in known
+        )
 
     def both_did(self, path: Path, base: Value, current: Value, other: Value) -> None:
         """Both sides changed it to the same."""

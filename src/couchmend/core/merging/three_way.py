@@ -66,23 +66,22 @@ class ThreeWay:
         opened = bool(outcome.were_open) and outcome.touches_open(path)
         if opened and (path, "value") in outcome.were_open:
             return outcome.conflict(path, base, current, other)
-        if rule is not None and rule.metadata:
+        if rule is not None and rule.metadata and rule.resolver.resolve is not None:
             return self._metadata(path, rule, base, current, other)
         alike = not opened and same(current, other)
         if alike and (current is ABSENT or same(current, base)):
             return self._alike(path, base, current, other)
         goes_on = (rule is None or rules.goes_on) and not self._is_attachment(path)
-        if goes_on and path == (MEMBER,) and self._has_attachments:
+        if path == (MEMBER,) and self._has_attachments:
             # What a version without attachments does not have, it has removed one by one.
             sides = [{} if value is ABSENT else value for value in (base, current, other)]
             return self._members(path, rules, *sides)
         if goes_on and type(current) is dict and type(other) is dict:
             return self._members(path, rules, base, current, other)
         identity = keyed_by(self._policy.identity_keys, rules, base, current, other)
-        if identity.key is not None:
+        if identity.key is not None and (not opened or outcome.is_open_by(path, identity.key)):
             return self._elements(path, rules, identity.key, base, current, other)
-        # For what adds up, equal is not the same: both may have added.
-        if alike and not (self._base_exact and rule and not rule.resolver.idempotent):
+        if alike and not self._adds_up(rule, current):
             return self._alike(path, base, current, other)
         unchanged = self._unchanged(path, base, current, other)
         if unchanged == "other":
@@ -94,6 +93,13 @@ class ThreeWay:
         if rule is not None and rule.resolver.resolve is not None:
             return self._resolved(path, rule, base, current, other)
         return self._by_form(path, rules, identity.why, base, current, other)
+
+    def _adds_up(self, rule: Rule | None, value: Value) -> bool:
+        """Whether equal is not the same for a value, or may not be for what is in it: both
+        sides may have added."""
+        if not self._base_exact or self._policy.is_idempotent:
+            return False
+        return type(value) is list or (rule is not None and not rule.resolver.idempotent)
 
     def _alike(self, path: Path, base: Value, current: Value, other: Value) -> Value:
         """Equal on both sides."""
@@ -157,7 +163,7 @@ class ThreeWay:
         name = rule.resolver.name
         taken = self._by_resolver(path, rule, base, current, other)
         if isinstance(taken, Unresolved):
-            taken = current
+            return self._undecided(path, name, taken, base, current, other)
         kind = kind_of(taken, current, other)
         reason = f"about the version, not its content: {name}"
         self.outcome.note(
@@ -169,15 +175,18 @@ class ThreeWay:
         name = rule.resolver.name
         taken = self._by_resolver(path, rule, base, current, other)
         if isinstance(taken, Unresolved):
-            why = taken.reason or "it cannot tell"
-            return self.outcome.conflict(
-                path, base, current, other, f"{name}: {why}", resolver=name
-            )
+            return self._undecided(path, name, taken, base, current, other)
         reason = f"both sides changed it; the policy says {name}"
         timed = rule.resolver.timed
         return self.outcome.took(
             path, base, current, other, taken, reason, resolver=name, timed=timed
         )
+
+    def _undecided(
+        self, path: Path, name: str, found: Unresolved, base: Value, current: Value, other: Value
+    ) -> Value:
+        reason = f"{name}: {found.reason or 'it cannot tell'}"
+        return self.outcome.conflict(path, base, current, other, reason, resolver=name)
 
     def _by_resolver(
         self, path: Path, rule: Rule, base: Value, current: Value, other: Value
@@ -241,6 +250,8 @@ class ThreeWay:
                 return outcome.conflict(path, base, current, other, resolver=name)
         except TooMuchWork:
             return outcome.conflict(path, base, current, other, _TOO_MUCH, resolver=name)
+        if found is not None and same(found, current) and same(found, other):
+            return self._alike(path, base, current, other)
         if found is None:
             reason = f"both sides changed {what}{note}"
             return outcome.conflict(path, base, current, other, reason, resolver=name)

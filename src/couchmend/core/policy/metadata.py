@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 from couchmend.core.document import IGNORED_MEMBERS, STRUCTURAL_MEMBERS, dumps
 from couchmend.core.paths import Path, value_at
 from couchmend.core.policy.patterns import Pattern, Wild
-from couchmend.core.policy.resolvers import Context, Resolver
+from couchmend.core.policy.resolvers import Context, Resolver, Unresolved
 from couchmend.core.policy.timestamps import instant
 from couchmend.core.values import ABSENT, Value, canonical, same
 
@@ -43,11 +43,23 @@ DEVICE_FIELDS: Final = (
 # --- resolvers
 
 
-def _newest_timestamp(base: Value, current: Value, other: Value, context: Context) -> Value:
+def _newest_timestamp(
+    base: Value, current: Value, other: Value, context: Context
+) -> Value | Unresolved:
     mine, theirs = instant(current), instant(other)
+    says_something = _is_said(current) and _is_said(other)
+    if says_something and mine is None and theirs is None:
+        # No times at all, whatever the field is called.
+        if same(current, base) or same(other, base):
+            return other if same(current, base) else current
+        return Unresolved("neither value is a time")
     if theirs is None:
         return other if current is ABSENT else current
     return other if mine is None or theirs > mine else current
+
+
+def _is_said(value: Value) -> bool:
+    return value is not ABSENT and value is not None
 
 
 def _of_newest_version(base: Value, current: Value, other: Value, context: Context) -> Value:

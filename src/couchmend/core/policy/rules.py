@@ -104,6 +104,10 @@ def read_rules(
         if pattern.steps in seen:
             reader.wrong(key, value, f"fields.{seen[pattern.steps]} is the same pattern")
         seen[pattern.steps] = text
+        if pattern.steps == ("_attachments",):
+            reader.wrong(
+                key, value, "attachments are merged by name: say which, or set attachments"
+            )
         rules[pattern.steps] = (pattern, Rule(resolver, pattern.steps in rules))
         data[text] = resolver_data(resolver)
     return MappingProxyType(data), dict(rules.values())

@@ -157,20 +157,59 @@ def merge_sequence(
     key = _key_of([current, other, base])
     was, mine, theirs = _keys(base, key), _keys(current, key), _keys(other, key)
     merged: Values = []
+    by_record = False
     for region in diff3(was, mine, theirs, budget):
-        if region.kind != "clash":
-            merged += taken(region, current, other)
-            continue
         was_here = base[region.base.start : region.base.stop]
         here = current[region.current.start : region.current.stop]
         there = other[region.other.start : region.other.stop]
-        if within is None or not are_records(was_here, here, there):
+        records = None
+        both_changed = region.kind in ("clash", "same")
+        if both_changed and within is not None and are_records(was_here, here, there):
+            records = merge_records(was_here, here, there, within, budget)
+        if records is not None:
+            by_record = True
+        elif region.kind == "clash":
             return None
-        records = merge_records(was_here, here, there, within, budget)
-        if records is None:
-            return None
-        merged += records
-    return None if moved_twice(was, mine, theirs, _keys(merged, key)) else merged
+        merged += taken(region, current, other) if records is None else records
+    result = _keys(merged, key)
+    if moved_twice(was, mine, theirs, result):
+        return None
+    if by_record and _more_often(result, mine, theirs):
+        return None
+    if not by_record and not holds_when_merged_again(was, mine, theirs, result, budget):
+        return None
+    return merged
+
+
+def _more_often(
+    merged: Sequence[Hashable], current: Sequence[Hashable], other: Sequence[Hashable]
+) -> bool:
+    """Whether something is there more often than on the side that has it most often: then one
+    record that both sides added was taken for two."""
+    if len(set(merged)) == len(merged):
+        return False
+    mine, theirs = Counter(current), Counter(other)
+    return any(times > max(mine[one], theirs[one], 1) for one, times in Counter(merged).items())
+
+
+def holds_when_merged_again(
+    base: Sequence[Hashable],
+    current: Sequence[Hashable],
+    other: Sequence[Hashable],
+    merged: Sequence[Hashable],
+    budget: Budget,
+) -> bool:
+    """Whether merging the result with either side changes nothing, or is a clash: where elements
+    are equal, what one side did can look like something else that was done to the result."""
+    if len(set(merged)) == len(merged):
+        return True
+    for side in (current, other):
+        found = diff3(base, merged, side, budget)
+        if all(region.kind != "clash" for region in found):
+            again = [element for region in found for element in taken(region, merged, side)]
+            if again != list(merged):
+                return False
+    return True
 
 
 def moved_twice(

@@ -83,7 +83,32 @@ def _arranged(
             both += here[region.current.start : region.current.stop]
     if len(both) != len(shared) or len(set(both)) != len(both):
         return Order(here, True)
+    if not _keeps_what_agrees(both, here, there):
+        return Order(here, True)
     return Order(both, False)
+
+
+def _keeps_what_agrees(both: list[Any], here: list[Any], there: list[Any]) -> bool:
+    """Whether any two keys that stand in one order on both sides do so in the result.
+
+    Of those that stand earlier in the result, none may stand later on both sides.  The least
+    place on one side of what stands later on the other is kept in a Fenwick tree.
+    """
+    size = len(both)
+    mine = {key: place for place, key in enumerate(here)}
+    theirs = {key: place for place, key in enumerate(there)}
+    latest = [-1] * (size + 1)
+    for key in both:
+        node = size - mine[key]
+        step = node - 1  # only those strictly later here
+        while step > 0:
+            if latest[step] > theirs[key]:
+                return False
+            step -= step & -step
+        while node <= size:
+            latest[node] = max(latest[node], theirs[key])
+            node += node & -node
+    return True
 
 
 def _placed(

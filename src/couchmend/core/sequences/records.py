@@ -2,8 +2,9 @@
 
 A number says something together with its neighbours; a record speaks for itself.  So records
 that stand next to each other are merged one by one: what one side left alone is the other's,
-what both edited is merged, what one removed and the other edited is a conflict.  Which record
-became which is told by what they have in common.
+what one removed and the other edited is a conflict.  Both edits of one record are merged only
+where there is no doubt which it became: it stands where it stood among those that did not
+change, and has more in common with what stands there now than with any other around it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TypeAlias
 
 from couchmend.core.document import JSON, Doc
 from couchmend.core.sequences.budget import Budget
+from couchmend.core.sequences.matching import matching
 from couchmend.core.values import ABSENT, Value, canonical, same
 
 Within: TypeAlias = Callable[[JSON, JSON, JSON], Value]
@@ -49,17 +51,17 @@ def merge_records(
     return merged
 
 
-def _record(was: Doc, mine: Value, theirs: Value, within: Within) -> list[Doc] | None:
-    if same(mine, theirs) or same(theirs, was):
-        taken = mine
-    elif same(mine, was):
-        taken = theirs
-    elif mine is ABSENT or theirs is ABSENT or not (_alike(was, mine) and _alike(was, theirs)):
-        return None
-    else:
-        taken = within(was, mine, theirs)
+def _record(was: Doc, mine: _Became, theirs: _Became, within: Within) -> list[Doc] | None:
+    if mine.kept or theirs.kept:
+        taken = theirs.value if mine.kept else mine.value
+    elif mine.edited and theirs.edited:
+        taken = within(was, mine.value, theirs.value)
         if taken is ABSENT:
             return None
+    elif same(mine.value, theirs.value):
+        taken = mine.value
+    else:
+        return None
     return [] if taken is ABSENT else [taken]
 
 
@@ -88,67 +90,56 @@ def _related(one: Doc, two: Doc) -> bool:
 # --- which record became which
 
 
+@dataclass(frozen=True, slots=True)
+class _Became:
+    """What a record is on one side: `kept` as it was, `edited` without a doubt, or another in
+    its place; `ABSENT` if it was removed."""
+
+    value: Value = ABSENT
+    kept: bool = False
+    edited: bool = False
+
+
 @dataclass(slots=True)
 class _Alignment:
     """What one side made of some records.
 
-    became: of each, what it is now; `ABSENT` if it was removed.
     inserted: what is new before the first record, and after each.
     """
 
-    became: list[Value]
+    became: list[_Became]
     inserted: list[list[Doc]] = field(default_factory=list)
 
 
 def _alignment(base: Sequence[Doc], side: Sequence[Doc], budget: Budget) -> _Alignment:
-    found = _Alignment([ABSENT] * len(base), [[] for _ in range(len(base) + 1)])
+    found = _Alignment([_Became()] * len(base), [[] for _ in range(len(base) + 1)])
+    was, now = [canonical(one) for one in base], [canonical(one) for one in side]
     start = from_side = 0
-    for place, at in [*_pairs(base, side, budget), (len(base), len(side))]:
-        between = range(from_side, at)
+    for place, at, length in [*matching(was, now, budget), (len(base), len(side), 0)]:
+        between = side[from_side:at]
         if len(between) == place - start:  # as many as there were: each in its place
-            for step, one in enumerate(between):
-                found.became[start + step] = side[one]
+            found.became[start:place] = _in_place(base[start:place], between, budget)
         else:
-            found.inserted[place] += [side[one] for one in between]
-        if place < len(base):
-            found.became[place] = side[at]
-        start, from_side = place + 1, at + 1
+            found.inserted[place] += between
+        for step in range(length):
+            found.became[place + step] = _Became(side[at + step], kept=True)
+        start, from_side = place + length, at + length
     return found
 
 
-def _pairs(base: Sequence[Doc], side: Sequence[Doc], budget: Budget) -> list[tuple[int, int]]:
-    """The longest list of records that are alike, in order; of equally long ones the first."""
+def _in_place(base: Sequence[Doc], side: Sequence[Doc], budget: Budget) -> list[_Became]:
+    """Records that others stand in place of: edited, where nothing else is as much like them."""
     budget.spend(8 * len(base) * len(side))
     was, now = [_content(one) for one in base], [_content(one) for one in side]
-    longest = [[0] * (len(side) + 1) for _ in range(len(base) + 1)]
-    alike = [[_overlap(one, two) for two in now] for one in was]
-    for place in reversed(range(len(base))):
-        for at in reversed(range(len(side))):
-            longest[place][at] = max(
-                longest[place + 1][at],
-                longest[place][at + 1],
-                longest[place + 1][at + 1] + 1 if alike[place][at] else 0,
-            )
-    pairs = []
-    place = at = 0
-    while place < len(base) and at < len(side):
-        if alike[place][at] and longest[place][at] == longest[place + 1][at + 1] + 1:
-            pairs.append((place, at))
-            place, at = place + 1, at + 1
-        elif longest[place + 1][at] >= longest[place][at + 1]:
-            place += 1
-        else:
-            at += 1
-    return pairs
-
-
-def _alike(one: Doc, two: Doc) -> bool:
-    """Whether two records are the same, edited: they have at least half in common."""
-    return _overlap(_content(one), _content(two))
-
-
-def _overlap(one: Counter[bytes], two: Counter[bytes]) -> bool:
-    return 2 * (one & two).total() >= max(one.total(), two.total())
+    common = [[(one & two).total() for two in now] for one in was]
+    found = []
+    for place, value in enumerate(side):
+        own = common[place][place]
+        rivals = [common[place][at] for at in range(len(side)) if at != place]
+        rivals += [common[at][place] for at in range(len(base)) if at != place]
+        is_half = 2 * own >= max(was[place].total(), now[place].total())
+        found.append(_Became(value, edited=is_half and own > max(rivals, default=-1)))
+    return found
 
 
 def _content(value: JSON) -> Counter[bytes]:

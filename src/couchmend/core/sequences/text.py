@@ -32,17 +32,28 @@ def merge_text(base: str, current: str, other: str, budget: Budget) -> str | Non
         TooMuchWork: the budget was used up.
     """
     if "\r" not in base and "\r" not in current and "\r" not in other:
-        return _merge_lines(base, current, other, budget)
+        return _settled(base, current, other, budget)
     before, *ends = map(line_ends, (base, current, other))
     if len(before) != 1 or max(map(len, ends)) > 1 or ends == [before, before]:
-        return _merge_lines(base, current, other, budget)
+        return _settled(base, current, other, budget)
     (was,) = before
     mine, theirs = ("".join(end) or was for end in ends)
     if was not in (mine, theirs) and mine != theirs:
         return None
     texts = base.replace(was, "\n"), current.replace(mine, "\n"), other.replace(theirs, "\n")
-    merged = _merge_lines(*texts, budget)
+    merged = _settled(*texts, budget)
     return None if merged is None else merged.replace("\n", theirs if mine == was else mine)
+
+
+def _settled(base: str, current: str, other: str, budget: Budget) -> str | None:
+    """The merge, if merging it with either side changes nothing, or is a clash: where lines or
+    words are equal, what one side did can look like something else that was done to the
+    result."""
+    merged = _merge_lines(base, current, other, budget)
+    if merged is None or merged in (current, other):
+        return merged
+    again = (_merge_lines(base, merged, side, budget) for side in (current, other))
+    return merged if all(text in (merged, None) for text in again) else None
 
 
 def _merge_lines(base: str, current: str, other: str, budget: Budget) -> str | None:
@@ -98,11 +109,23 @@ def _merge_words(
         _words_in_common(was, theirs, there, budget),
     )
     merged: list[str] = []
+    changed = ""
     for region in regions(was.all, mine.all, theirs.all, *matched):
         if region.kind == "clash":
             return None
+        if region.kind != "stable":
+            if changed not in ("", region.kind):
+                return None  # only a space stands between: that is one place
+            changed = region.kind
+        elif not all(map(_is_gap, was.all[region.base.start : region.base.stop])):
+            changed = ""
         merged += taken(region, mine.all, theirs.all)
     return merged
+
+
+def _is_gap(word: str) -> bool:
+    """Whether it is a space between words of a line."""
+    return word.isspace() and not line_ends(word)
 
 
 class _Words:
