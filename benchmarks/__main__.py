@@ -11,6 +11,8 @@ from pathlib import Path
 
 from benchmarks import couchdb, embedded, http_face, machine, merging, replication, startup
 from benchmarks.measuring import Row
+from benchmarks.merges.cases import find, read
+from benchmarks.merges.table import quality
 from benchmarks.report import Report
 
 HERE = Path(__file__).parent
@@ -69,7 +71,9 @@ def main(arguments: list[str] | None = None) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     suffix = "" if chosen.couchdb is None else "-couchdb"
-    (folder / f"RESULTS{suffix}.md").write_text(report.as_markdown())
+    cases = None if suffix or chosen.tiny else find()
+    merges = [] if cases is None else ["\n## Merge quality\n", *quality(list(read(cases))), ""]
+    (folder / f"RESULTS{suffix}.md").write_text(report.as_markdown() + "\n".join(merges))
     text = json.dumps(report.as_json(), ensure_ascii=False, indent=1)
     (folder / f"results{suffix}.json").write_text(f"{text}\n")
 

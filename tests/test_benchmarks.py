@@ -14,6 +14,7 @@ from benchmarks import __main__ as benchmarks
 from benchmarks import node
 from benchmarks.documents import SIZE_BYTES, conflicted, documents, with_revisions
 from benchmarks.measuring import Kind, Row, in_turns
+from benchmarks.merges import nbdime
 from benchmarks.report import Report
 from couchmend.core.document import dumps
 from couchmend.replica.embedded import EmbeddedReplica
@@ -39,16 +40,23 @@ def measured(folder: Path, *arguments: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("group", "rows"), [("startup", 1), ("embedded", 8), ("http", 6)], ids=lambda v: str(v)
+    ("group", "rows"),
+    [("startup", 1), ("merge", 1), ("embedded", 8), ("http", 6)],
+    ids=lambda v: str(v),
 )
-def test_each_group_runs(group: str, rows: int, tmp_path: Path) -> None:
+def test_each_group_runs(
+    group: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.merging.find", lambda: None)
     results = measured(tmp_path, "--only", group)
     assert len(results["rows"]) == rows
     missing = node.missing()
     for row in results["rows"]:
-        itself = row["beside"].startswith(("python", "find"))
-        assert row["beside_absent"] == (None if itself else missing)
-        assert len(row["beside_seconds"]) == (0 if missing and not itself else 1)
+        beside = None if row["beside"].startswith(("python", "find")) else missing
+        if row["beside"] == "nbdime":
+            beside = nbdime.missing()
+        assert row["beside_absent"] == beside
+        assert len(row["beside_seconds"]) == (0 if beside else 1)
 
 
 def test_without_node_the_peers_columns_say_so(

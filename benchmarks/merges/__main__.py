@@ -4,15 +4,13 @@ with its explanation."""
 from __future__ import annotations
 
 import argparse
-import statistics
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.merges import evaluation, nbdime
+from benchmarks.merges import evaluation
 from benchmarks.merges.cases import VARIABLE, Case, find, read
-from benchmarks.merges.evaluation import Tally
+from benchmarks.merges.table import quality
 from couchmend import merge_json
 from couchmend.core.merging.telling import change, short
 from couchmend.core.paths import readable
@@ -39,53 +37,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def results(cases: Sequence[Case]) -> Iterator[str]:
-    """The table."""
-    faithful = [case for case in cases if case.faithful]
-    others = len(cases) - len(faithful)
-    by_lines = [case for case in faithful if case.by_lines]
-    rest = [case for case in faithful if not case.by_lines]
+    """The table, and what it was made on."""
     yield "# How well documents are merged\n"
-    yield f"Made by `make eval` over {len(cases)} merges that people made of JSON files.  In"
-    yield f"{len(faithful)} the commit takes every change that only one side made and adds nothing;"
-    yield f"the other {others} hold more than a merge, and are told apart.  “Merged” are those with"
-    yield "nothing left to decide; “different” of these are not what people committed, not counting"
-    yield "lists that differ only in their order.\n"
-    yield (
-        f"| engine | git merges cleanly ({len(by_lines)}): merged, different, other order |"
-        f" git conflicts ({len(rest)}): merged, different, other order |"
-        f" the other {others}: merged, different | median | slowest |"
-    )
-    yield "|---|---|---|---|--:|--:|"
-    engines = {"couchmend": evaluation.couchmend}
-    if nbdime.missing() is None:
-        engines["nbdime, generic"] = lambda case: nbdime.merge(case.triple)
-    for name, engine in {"git, by lines": evaluation.git, **engines}.items():
-        parts = [
-            evaluation.tally(engine, some)
-            for some in (by_lines, rest, [case for case in cases if not case.faithful])
-        ]
-        times = [seconds for part in parts for seconds in part.seconds]
-        speed = (f"{statistics.median(times) * 1000:.2f} ms", f"{max(times) * 1000:.0f} ms")
-        if name not in engines:
-            speed = ("", "")
-        yield f"| {name} | {' | '.join((*map(_counts, parts), *speed))} |"
-    yield "\n## Where couchmend asks and git does not merge either\n"
-    yield "Of these conflicts, why the first path is left to decide:\n"
-    reasons = Counter(_why_it_asks(case) for case in rest)
-    yield from (f"- {count} × {why}" for why, count in reasons.most_common() if why)
+    yield from quality(cases)
     yield "\n## Machine\n"
     yield from (f"- {name}: {value}" for name, value in machine.describe().items())
-
-
-def _counts(part: Tally) -> str:
-    verdicts = Counter(part.verdicts)
-    merged = len(part.verdicts) - verdicts["asks"]
-    return f"{merged}, {verdicts['different']}, {verdicts['order']}"
-
-
-def _why_it_asks(case: Case) -> str:
-    left = merge_json(*case.triple).unresolved
-    return left[0].reason.partition(" (")[0] if left else ""
 
 
 def explained(cases: Sequence[Case]) -> Iterator[str]:
