@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Container, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from couchmend.core.document import JSON, Doc, body_of
@@ -97,7 +98,11 @@ def keep_both(side: Side, decisions: Sequence[Decision]) -> tuple[Side, list[Dec
         for rival in rivals:
             if same(rival.value, decision.taken):
                 continue
-            name = _other_name(str(decision.path[1]), rival.version.name, files)
+            name, is_there = _other_name(
+                str(decision.path[1]), rival.version.name, rival.value, files
+            )
+            if is_there:
+                continue
             files[name] = rival.value
             supply = supply.with_version((MEMBER, name), rival.version)
             kept.append(
@@ -120,15 +125,17 @@ def _is_about_content(decision: Decision) -> bool:
     return decision.unresolved and len(decision.path) == 2 and decision.path[0] == MEMBER
 
 
-def _other_name(name: str, rev: str, taken: Container[str]) -> str:
-    """A name for another version's content, with as much of its revision as tells it apart."""
+def _other_name(name: str, rev: str, content: JSON, files: Mapping[str, JSON]) -> tuple[str, bool]:
+    """A name for another version's content, with as much of its revision as tells it apart; and
+    whether the content is there under it already."""
     stem, dot, ending = name.rpartition(".")
     if not stem:
         stem, dot, ending = name, "", ""
     dash = rev.find("-")
     shortest = len(rev) if dash < 0 else dash + 1 + _SHOWN_DIGITS
-    for length in range(shortest, len(rev) + 1):
-        other = f"{stem} (conflict {rev[:length]}){dot}{ending}"
-        if other not in taken:
-            return other
-    return f"{stem} (conflict {rev}){dot}{ending}"
+    whole = (f"{rev} {number}" for number in itertools.count(2))
+    for shown in itertools.chain((rev[:end] for end in range(shortest, len(rev) + 1)), whole):
+        other = f"{stem} (conflict {shown}){dot}{ending}"
+        if other not in files or same(files[other], content):
+            return other, other in files
+    raise AssertionError("one of all names is free")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
@@ -41,6 +41,15 @@ class Context:
     other: Version
     base_body: Value
     base_exact: bool
+
+    def copied(self) -> Context:
+        """The same, for somebody who may change what is in it."""
+        return replace(
+            self,
+            current=replace(self.current, body=_copy(self.current.body)),
+            other=replace(self.other, body=_copy(self.other.body)),
+            base_body=_copy(self.base_body),
+        )
 
 
 Resolve: TypeAlias = Callable[[Value, Value, Value, Context], Value | Unresolved]
@@ -86,7 +95,7 @@ class Resolver:
         if self.trusted:
             return self.resolve(base, current, other, context)
         try:
-            found = self.resolve(_copy(base), _copy(current), _copy(other), context)
+            found = self.resolve(_copy(base), _copy(current), _copy(other), context.copied())
         except Exception as problem:  # noqa: BLE001  # anyone's code; its message is kept
             return Unresolved(f"it failed with {type(problem).__name__}: {problem}")
         if found is ABSENT or isinstance(found, Unresolved):
