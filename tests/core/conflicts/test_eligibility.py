@@ -19,8 +19,8 @@ from couchmend.core.conflicts.eligibility import (
     automatic_strategy,
     eligibility,
     in_rollout,
-    suggested_strategy,
 )
+from couchmend.core.conflicts.suggesting import suggested_strategy
 from couchmend.core.merging.decisions import Decision
 from couchmend.core.merging.fold import fold
 from couchmend.core.merging.joined import joined
@@ -326,7 +326,7 @@ def suggested(document: ConflictedDocument, policy: Policy = PLAIN) -> str:
     doubtful = any(
         Containments(document, policy).of(loser).state == "manual" for loser in document.live[1:]
     )
-    return suggested_strategy(document, folded, kind, policy, NOW, deleted=found, doubtful=doubtful)
+    return suggested_strategy(folded, kind, policy, NOW, deleted=found, doubtful=doubtful)
 
 
 def test_suggestions() -> None:

@@ -12,6 +12,7 @@ from couchmend.core.merging.bases import NO_ANCESTOR, BaseKind
 from couchmend.core.merging.decisions import Decision
 from couchmend.core.merging.fold import Fold
 from couchmend.core.merging.joined import joined
+from couchmend.core.merging.telling import labels
 from couchmend.core.paths import Path, readable
 from couchmend.core.policy.metadata import verify
 from couchmend.core.policy.parts import ConflictType
@@ -94,12 +95,12 @@ def _type(
     """The first type that holds, and why."""
     wrong = _wrong_checksums(doc, policy)
     if wrong:
-        return "checksum_mismatch", f"the checksum of {_named(wrong)} is not that of its content"
+        return "checksum_mismatch", f"the checksum of {labels(wrong)} is not that of its content"
     mismatch = _version_mismatch(doc, folded, policy)
     if mismatch:
         return "version_mismatch", mismatch
     if deleted:
-        return "edit_delete", f"{_named(deleted)} deleted the document, and it was edited elsewhere"
+        return "edit_delete", f"{labels(deleted)} deleted the document, and it was edited elsewhere"
     open_at = dict.fromkeys(path for path, _ in folded.side.open)
     removed = next(_removals(folded), None)
     if removed is not None:
@@ -173,7 +174,3 @@ def _changes(decision: Decision) -> list[Value]:
     """What was made of a value, and what it was before."""
     changed = [decision.versions.get(name, ABSENT) for name in decision.competing]
     return [decision.base, *changed]
-
-
-def _named(revs: Sequence[Rev]) -> str:
-    return " and ".join(f"{rev.generation}-{rev.hash[:6]}" for rev in revs)

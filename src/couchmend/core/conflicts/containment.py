@@ -16,6 +16,7 @@ from couchmend.core.conflicts.document import ConflictedDocument
 from couchmend.core.conflicts.made_again import Found, MadeAgain, Settle
 from couchmend.core.merging.bases import Base, BaseKind, base_at
 from couchmend.core.merging.fold import Meeting
+from couchmend.core.merging.telling import label
 from couchmend.core.paths import readable
 from couchmend.core.policy.policy import Policy
 from couchmend.core.revtree import Rev, RevTree, hash_bytes
@@ -24,7 +25,6 @@ from couchmend.core.values import Value
 State: TypeAlias = Literal["contained", "new", "untestable", "manual"]
 
 _MOST_TESTS = 2000
-_SHOWN_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Outdated:
         """For people."""
         how = "has" if self.certain else "may have"
         return (
-            f"{_short(self.by)} {how} taken in {_short(self.rev)}: "
+            f"{label(self.by)} {how} taken in {label(self.rev)}: "
             "what was taken back since looks unchanged"
         )
 
@@ -123,7 +123,7 @@ class Containments:
         recorded = self._merges.recorded(below, loser)
         if recorded is not None:
             return Containment(
-                loser, "contained", recorded, f"{_short(recorded)} is our merge of it"
+                loser, "contained", recorded, f"{label(recorded)} is our merge of it"
             )
         line = list(_until(tree, loser, ancestor))
         if any(tree.is_deleted(rev) for rev in line):
@@ -141,7 +141,7 @@ class Containments:
             return self._equal(loser, found.by)
         if found.unknown is not None:
             return self._untestable(
-                loser, f"not all that {_short(found.unknown)} may be a merge of is known"
+                loser, f"not all that {label(found.unknown)} may be a merge of is known"
             )
         return Containment(loser, "new", None, "no revision of the winner has taken it in")
 
@@ -153,16 +153,16 @@ class Containments:
         # Replication does not say which inner revisions are tombstones.
         forgotten = next((rev for rev in line if rev not in self._doc.bodies), None)
         if forgotten is not None:
-            return f"it may have been revived, for {_short(forgotten)} is not known"
+            return f"it may have been revived, for {label(forgotten)} is not known"
         for rev in line[1:]:
             # What the loser took back since looks unchanged.
             if self._merges.recorded(winning, rev) or self._merges.taken_in(winning[:-1], rev).by:
-                return f"it has taken in {_short(rev)}, which is older"
+                return f"it has taken in {label(rev)}, which is older"
         unsettled = self.unsettled(ancestor)
         return unsettled[0].sentence if unsettled else ""
 
     def _equal(self, loser: Rev, by: Rev) -> Containment:
-        sentence = f"{_short(by)} is what its parent and it merge to"
+        sentence = f"{label(by)} is what its parent and it merge to"
         if self.adds_up:
             sentence = f"{sentence}, but that may be chance, since {self.adds_up}"
             return Containment(loser, "manual", by, sentence)
@@ -196,11 +196,11 @@ class Containments:
     def _why_unsettled(self, rev: Rev, said: Rev | None, above: Sequence[Rev]) -> str:
         """Empty where the meeting point, whose ancestry is `above`, contains what a leaf said."""
         if said is None:
-            return f"what {_short(rev)} was before its end is forgotten"
+            return f"what {label(rev)} was before its end is forgotten"
         if said in above or self._merges.recorded(above, said) is not None:
             return ""
-        end = "" if rev == said else f", which {_short(rev)} ended"
-        may = f"one of the branches may contain {_short(said)}{end}"
+        end = "" if rev == said else f", which {label(rev)} ended"
+        may = f"one of the branches may contain {label(said)}{end}"
         ancestry = {None, *self._doc.tree.ancestry(said)}
         # As for losers: what extends their common ancestor made the same edit, and merged nothing.
         below = [one for one in above if self._doc.tree.parent(one) not in ancestry]
@@ -208,7 +208,7 @@ class Containments:
         if found.by is None:
             return f"{may}, and where they meet it was not known"
         if self.adds_up:
-            return f"{may}; {_short(found.by)} does perhaps by chance, since {self.adds_up}"
+            return f"{may}; {label(found.by)} does perhaps by chance, since {self.adds_up}"
         return ""
 
     # --- bases
@@ -320,7 +320,3 @@ def _what_adds_up(doc: ConflictedDocument, policy: Policy) -> str:
         return ""
     path, name = min(found)
     return f"{path} is merged by {name}, which counts twice what it is given twice"
-
-
-def _short(rev: Rev) -> str:
-    return f"{rev.generation}-{rev.hash[:_SHOWN_DIGITS]}"

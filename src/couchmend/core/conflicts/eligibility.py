@@ -1,4 +1,4 @@
-"""Whether a conflict may be resolved without a person, and what to suggest where not."""
+"""Whether a conflict may be resolved without a person."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from couchmend.core.document import dumps
 from couchmend.core.merging.attachments import MEMBER
 from couchmend.core.merging.bases import NO_ANCESTOR, BaseKind
 from couchmend.core.merging.decisions import Decision
-from couchmend.core.merging.fold import Fold, Meeting, fold
+from couchmend.core.merging.fold import Meeting, fold
 from couchmend.core.merging.merge import MAX_BYTES
+from couchmend.core.merging.telling import label
 from couchmend.core.paths import readable
 from couchmend.core.policy.policy import Policy
 from couchmend.core.policy.timestamps import SECOND
 from couchmend.core.policy.versions import Version
-from couchmend.core.revtree import Rev
-from couchmend.core.values import ABSENT
 
 Mode: TypeAlias = Literal["observe", "suggest", "auto"]
 
@@ -238,7 +237,7 @@ class _Conditions:
             base = meeting.base
             if base.kind is BaseKind.EXACT:
                 continue
-            what = f"{_BASES[base.kind]} ({', '.join(map(_short, meeting.leaves))})"
+            what = f"{_BASES[base.kind]} ({', '.join(map(label, meeting.leaves))})"
             if self.tests.adds_up:
                 return False, f"{what}, and {self.tests.adds_up}"
             if allowed == "manual":
@@ -265,11 +264,11 @@ class _Conditions:
             return True, "the versions are equal, whatever they contain"
         for one in self.losers:
             if one.state == "manual":
-                return False, f"{_short(one.loser)}: {one.sentence}"
+                return False, f"{label(one.loser)}: {one.sentence}"
             if one.state == "untestable" and not self._doubts_allowed():
-                return False, f"{_short(one.loser)}: {one.sentence}; {_TRUSTING}"
+                return False, f"{label(one.loser)}: {one.sentence}; {_TRUSTING}"
         if self.left_out:
-            return True, f"the winner contains {', '.join(map(_short, self.left_out))}"
+            return True, f"the winner contains {', '.join(map(label, self.left_out))}"
         return True, "the winner contains none of the others, as far as anybody can tell"
 
     def _doubts_allowed(self) -> bool:
@@ -351,41 +350,6 @@ def unsound(rivals: Sequence[Version], policy: Policy, now: int) -> str:
     return ""
 
 
-def suggested_strategy(
-    doc: ConflictedDocument,
-    folded: Fold,
-    kind: Classification,
-    policy: Policy,
-    now: int,
-    *,
-    deleted: Sequence[Rev] = (),
-    doubtful: bool = False,
-) -> str:
-    """What to suggest to a person.
-
-    folded: the merge before any strategy.
-    deleted: the deletions that the conflict is with.
-    doubtful: whether only a person can tell what the winner contains.
-    """
-    opened = folded.side.open
-    if doubtful:
-        return "manual"
-    if deleted:
-        return "preserve-non-deleted" if not opened else "manual"
-    if not opened:
-        return "merge"
-    if all(
-        not unsound([rival.version for rival in rivals], policy, now) for rivals in opened.values()
-    ):
-        return "last-write-wins"
-    kept = [[rival for rival in rivals if rival.value is not ABSENT] for rivals in opened.values()]
-    if kind.type == "edit_delete" and all(
-        len(rivals) == 1 < len(all_of) for rivals, all_of in zip(kept, opened.values(), strict=True)
-    ):
-        return "preserve-non-deleted"
-    return "manual"
-
-
 def _is_attachment(decision: Decision) -> bool:
     return decision.path[:1] == (MEMBER,)
 
@@ -394,7 +358,3 @@ def _paths(decisions: Sequence[Decision]) -> str:
     shown = ", ".join(readable(one.path) for one in decisions[:_NAMED])
     more = len(decisions) - _NAMED
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _short(rev: Rev) -> str:
-    return f"{rev.generation}-{rev.hash[:6]}"

@@ -1,15 +1,17 @@
-"""Decisions for people."""
+"""Decisions, revisions and what is said of several, for people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from couchmend.core.document import dumps
 from couchmend.core.merging.decisions import Decision
 from couchmend.core.paths import readable
+from couchmend.core.revtree import Rev
 from couchmend.core.values import ABSENT, Value
 
 _SHOWN_CHARACTERS = 40
+_SHOWN_DIGITS = 6
 _SHOWN_DECISIONS = 30
 
 
@@ -49,3 +51,18 @@ def listed(names: Iterable[str]) -> str:
     """Names in a sentence."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def label(rev: Rev) -> str:
+    """A revision by its first digits."""
+    return f"{rev.generation}-{rev.hash[:_SHOWN_DIGITS]}"
+
+
+def labels(revs: Iterable[Rev]) -> str:
+    """Several, at least one."""
+    return listed(map(label, revs))
+
+
+def are(several: Collection[object], what: str) -> str:
+    """What is said of one or of several: `is deleted`, `are deleted`."""
+    return f"{'is' if len(several) == 1 else 'are'} {what}"

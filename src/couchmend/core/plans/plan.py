@@ -10,14 +10,13 @@ from typing import Final
 from couchmend.core.conflicts.document import ConflictedDocument
 from couchmend.core.document import JSON, Doc
 from couchmend.core.merging.decisions import Decision
-from couchmend.core.merging.telling import listed
+from couchmend.core.merging.telling import are, label, labels, listed
 from couchmend.core.paths import readable
 from couchmend.core.plans import strategies
 from couchmend.core.plans.choices import Choice, Choices, version_named
 from couchmend.core.plans.examine import Examined, examine
 from couchmend.core.plans.planned import Plan
 from couchmend.core.plans.strategies import CUSTOM
-from couchmend.core.plans.telling import are, label, labels
 from couchmend.core.plans.writes import PlanError, Tombstone, Write, write_over
 from couchmend.core.policy.data import did_you_mean
 from couchmend.core.policy.parts import STRATEGIES, STRATEGY_ALIASES
