@@ -17,6 +17,7 @@ from couchmend.core.document import JSON, dumps_checked
 from couchmend.core.merging.applying import apply_decisions
 from couchmend.core.merging.attachments import arranged, version_body
 from couchmend.core.merging.bases import Base, BaseKind
+from couchmend.core.merging.deciding import arranged_as
 from couchmend.core.merging.decisions import Decision, Kind
 from couchmend.core.merging.fold import fold, merge_sides
 from couchmend.core.merging.joined import joined
@@ -63,7 +64,11 @@ class Merge:
         return tuple(decision for decision in self.decisions if decision.unresolved)
 
     def take(self, path: str | Path, version: str) -> Merge:
-        """The same, with the value that a version has at a path.
+        """The same, with the value that a version has at a path; where only the order of a list's
+        elements was decided, with that of the version.
+
+        path: as it is shown, `subtasks[id="s1"].done`, or as a decision has it.
+        version: its name, `current` or `other` for one.
 
         Raises:
             UsageError: nothing was decided about that path, or there is no such version.
@@ -74,6 +79,11 @@ class Merge:
             names = ", ".join(known.name for known in self.versions)
             raise UsageError(f"there is no version {version!r}", hint=f"there are {names}")
         decision = self._about(path)
+        if decision.aspect == "order":
+            chosen = arranged_as(decision, found, CHOSEN, f"chosen: as {found.label} has them")
+            return self.with_decisions(
+                tuple(chosen if one is decision else one for one in self.decisions)
+            )
         value = decision.versions.get(name, value_at(found.body, decision.path))
         kind: Kind = "current" if found is self.versions[0] else "other"
         return self._decided(decision, kind, value, f"chosen: the value of {found.label}")
@@ -82,18 +92,24 @@ class Merge:
         """The same, with a value of one's own at a path; `ABSENT` leaves it out.
 
         Raises:
-            UsageError: nothing was decided about that path.
+            UsageError: nothing was decided about that path, or only an order.
             DocumentInvalid: the value is not JSON.
         """
         if value is not ABSENT:
             _checked(value, "the value")
-        return self._decided(self._about(path), "combined", value, "chosen: a value of its own")
+        decision = self._about(path)
+        if decision.aspect == "order":
+            raise UsageError(
+                f"of {readable(decision.path)} only the order of its elements was decided",
+                hint="take() arranges them as a version has them",
+            )
+        return self._decided(decision, "combined", value, "chosen: a value of its own")
 
     def _about(self, path: str | Path) -> Decision:
         wanted = from_readable(path) if isinstance(path, str) else path
-        for decision in self.decisions:
-            if decision.path == wanted and decision.aspect == "value":
-                return decision
+        found = [decision for decision in self.decisions if decision.path == wanted]
+        if found:
+            return next((one for one in found if one.aspect == "value"), found[0])
         about = ", ".join(readable(decision.path) for decision in self.decisions) or "no path"
         raise UsageError(
             f"nothing was decided about {readable(wanted)}", hint=f"the versions differ on {about}"

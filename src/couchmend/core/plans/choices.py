@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from couchmend.core.document import JSON, STORED_MEMBERS, Doc, dumps_checked
 from couchmend.core.merging.attachments import MEMBER, content, version_body
+from couchmend.core.merging.deciding import arranged_as, taken
 from couchmend.core.merging.decisions import Decision
 from couchmend.core.merging.merge import CHOSEN
 from couchmend.core.merging.three_way import MAX_DEPTH
@@ -20,7 +21,6 @@ from couchmend.core.paths import (
     readable,
     value_at,
 )
-from couchmend.core.plans.deciding import arranged_as, taken
 from couchmend.core.plans.reading import wrong
 from couchmend.core.policy.versions import Version
 from couchmend.core.values import ABSENT, Value, same

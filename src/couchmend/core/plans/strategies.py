@@ -8,12 +8,12 @@ from dataclasses import replace
 from couchmend.core.document import JSON, Doc
 from couchmend.core.merging.attachments import MEMBER
 from couchmend.core.merging.bases import NO_ANCESTOR, BaseKind
+from couchmend.core.merging.deciding import arranged_as, taken
 from couchmend.core.merging.decisions import Decision
 from couchmend.core.merging.fold import Fold
 from couchmend.core.merging.sides import Competitor
 from couchmend.core.paths import value_at
 from couchmend.core.plans.choices import Choices, choose, of_body, whole_body
-from couchmend.core.plans.deciding import arranged_as, taken
 from couchmend.core.plans.versions import Versions
 from couchmend.core.policy.data import did_you_mean
 from couchmend.core.policy.policy import Policy
