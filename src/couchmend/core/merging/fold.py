@@ -91,16 +91,14 @@ def fold(
 
 
 def merge_sides(
-    base: Base, current: Side, other: Side, policy: Policy, *, has_attachments: bool = True
+    base: Base, current: Side, other: Side, policy: Policy, *, is_document: bool = True
 ) -> tuple[Side, list[Decision]]:
     """Merge two sides to one.
 
-    has_attachments: whether their `_attachments` says which attachments there are.
+    is_document: whether what is merged are documents, whose `_attachments` has a rule of its own.
     """
     exact = base.kind is BaseKind.EXACT
-    merge = ThreeWay(
-        base.body, current, other, policy, base_exact=exact, has_attachments=has_attachments
-    )
+    merge = ThreeWay(base.body, current, other, policy, base_exact=exact, is_document=is_document)
     outcome = merge.outcome
     side = Side(
         merge.value,
@@ -109,7 +107,7 @@ def merge_sides(
         outcome.open,
     )
     decisions = outcome.decisions
-    if has_attachments:
+    if is_document:
         if policy.attachments == "keep-both":
             side, decisions = keep_both(side, decisions)
         side = replace(side, value=arranged(side.value))

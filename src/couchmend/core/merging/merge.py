@@ -49,14 +49,14 @@ class Merge:
         `_attachments` says which content each name has.
     decisions: what became of each path on which the versions differ.
     versions: those that were merged, the winner first.
-    has_attachments: whether they are documents, whose `_attachments` are sorted by name.
+    is_document: whether what was merged are documents, whose `_attachments` has a rule of its own.
     """
 
     value: Value
     decisions: tuple[Decision, ...]
     versions: tuple[Version, ...]
     policy: Policy
-    has_attachments: bool = True
+    is_document: bool = True
 
     @property
     def unresolved(self) -> tuple[Decision, ...]:
@@ -128,7 +128,7 @@ class Merge:
     def with_decisions(self, decisions: tuple[Decision, ...]) -> Merge:
         """What other decisions make of the same versions."""
         value = apply_decisions(self.versions[0].body, decisions)
-        return _sealed(value, decisions, self.versions, self.policy, self.has_attachments)
+        return _sealed(value, decisions, self.versions, self.policy, self.is_document)
 
     def __repr__(self) -> str:
         return told([version.label for version in self.versions], self.decisions)
@@ -169,7 +169,7 @@ def merge_json(base: Value, current: Value, other: Value, policy: Policy = PLAIN
     if base is not ABSENT:
         _checked(base, "the base")
     here, there = _checked(current, "current"), _checked(other, "other")
-    return _merged(base, here, there, policy, has_attachments=False)
+    return _merged(base, here, there, policy, is_document=False)
 
 
 def merge_leaves(tree: RevTree, bodies: Mapping[Rev, Value], policy: Policy) -> Merge:
@@ -181,7 +181,7 @@ def merge_leaves(tree: RevTree, bodies: Mapping[Rev, Value], policy: Policy) -> 
 
 
 def _merged(
-    base: Value, current: Value, other: Value, policy: Policy, *, has_attachments: bool = True
+    base: Value, current: Value, other: Value, policy: Policy, *, is_document: bool = True
 ) -> Merge:
     mine = policy.version("current", current)
     theirs = replace(policy.version("other", other), rank=1)
@@ -191,9 +191,9 @@ def _merged(
         Side.of(mine),
         Side.of(theirs),
         policy,
-        has_attachments=has_attachments,
+        is_document=is_document,
     )
-    return _sealed(side.value, tuple(decisions), (mine, theirs), policy, has_attachments)
+    return _sealed(side.value, tuple(decisions), (mine, theirs), policy, is_document)
 
 
 def _sealed(
@@ -201,16 +201,16 @@ def _sealed(
     decisions: tuple[Decision, ...],
     versions: tuple[Version, ...],
     policy: Policy,
-    has_attachments: bool = True,
+    is_document: bool = True,
 ) -> Merge:
     """A merge whose value has the right checksum, where the policy knows of one."""
-    value = arranged(value) if has_attachments else value
+    value = arranged(value) if is_document else value
     right = policy.sealed(value)
     if policy.checksum is not None and right is not value:
         path = policy.checksum.field
         about = _about_checksum(path, value_at(right, path), versions)
         decisions = (*(one for one in decisions if one.path != path), about)
-    return Merge(right, decisions, versions, policy, has_attachments)
+    return Merge(right, decisions, versions, policy, is_document)
 
 
 def _about_checksum(path: Path, taken: Value, versions: tuple[Version, ...]) -> Decision:

@@ -37,7 +37,7 @@ class ThreeWay:
 
     base: `ABSENT` where none is known.
     base_exact: whether it is the body of the true common ancestor.
-    has_attachments: whether `_attachments` says which attachments there are.
+    is_document: whether what is merged are documents, whose `_attachments` has a rule of its own.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class ThreeWay:
         policy: Policy,
         *,
         base_exact: bool,
-        has_attachments: bool = True,
+        is_document: bool = True,
         operations: int = DEFAULT_OPERATIONS,
     ) -> None:
         self._base = base
         self._policy = policy
         self._base_exact = base_exact and base is not ABSENT
-        self._has_attachments = has_attachments
+        self._is_document = is_document
         self._budget = Budget(operations)
         self.outcome = Outcome(current, other, base_known=base is not ABSENT)
         self.value = self._at((), policy.rules, base, current.value, other.value)
@@ -72,7 +72,7 @@ class ThreeWay:
         if alike and (current is ABSENT or same(current, base)):
             return self._alike(path, base, current, other)
         goes_on = (rule is None or rules.goes_on) and not self._is_attachment(path)
-        if path == (MEMBER,) and self._has_attachments:
+        if path == (MEMBER,) and self._is_document:
             # What a version without attachments does not have, it has removed one by one.
             sides = [{} if value is ABSENT else value for value in (base, current, other)]
             return self._members(path, rules, *sides)
@@ -109,7 +109,7 @@ class ThreeWay:
 
     def _is_attachment(self, path: Path) -> bool:
         """Whether a path is that of one attachment, which is its content and type at once."""
-        return len(path) == 2 and path[0] == MEMBER and self._has_attachments
+        return len(path) == 2 and path[0] == MEMBER and self._is_document
 
     def _unchanged(self, path: Path, base: Value, current: Value, other: Value) -> str:
         """Which side left the path as it was, with nothing open beneath."""
