@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from couchmend import Policy, merge
+from couchmend.core.document import JSON
 
 Record = dict[str, Any]
 
@@ -72,9 +73,26 @@ def test_doubt_is_a_conflict(
 
 
 def test_what_adds_up_adds_up_within_records() -> None:
+    def apples(count: int) -> JSON:
+        return {"l": [{"sku": "a", "name": "apples", "count": count}]}
+
     counters = Policy(fields={"l[].count": "counter"})
-    found = merge({"l": [A]}, {"l": [sold("a", 2)]}, {"l": [sold("a", 2)]}, counters)
-    assert (found.value, found.unresolved) == ({"l": [sold("a", 3)]}, ())
-    found = merge({"l": [A]}, {"l": [sold("a", 2)]}, {"l": [sold("a", 2)]})
-    assert found.value == {"l": [sold("a", 2)]}
+    found = merge(apples(1), apples(2), apples(2), counters)
+    assert (found.value, found.unresolved) == (apples(3), ())
+    found = merge(apples(1), apples(2), apples(2))
+    assert found.value == apples(2)
     assert [one.kind for one in found.decisions] == ["same"]
+    # Half in common: is it the same record?
+    found = merge({"l": [A]}, {"l": [sold("a", 2)]}, {"l": [sold("a", 2)]}, counters)
+    assert [one.path for one in found.unresolved] == [("l",)]
+
+
+def test_a_record_in_place_of_another_takes_none_of_its_edits() -> None:
+    found = merge({"l": [MILK]}, {"l": [EGGS]}, {"l": [MILK_DONE]})
+    assert [one.path for one in found.unresolved] == [("l",)]
+
+
+def test_many_records_at_one_place_are_one_conflict_soon() -> None:
+    many = [[{"n": 2 * number + odd} for number in range(3_000)] for odd in (0, 1)]
+    found = merge({"l": []}, {"l": many[0]}, {"l": many[1]})
+    assert [one.path for one in found.unresolved] == [("l",)]

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from couchmend.core.document import JSON, Doc, body_of
 from couchmend.core.merging.decisions import Decision
-from couchmend.core.merging.sides import Side
+from couchmend.core.merging.sides import OpenPaths, Side
 from couchmend.core.values import ABSENT, same
 from couchmend.errors import DocumentInvalid
 
@@ -118,7 +118,7 @@ def keep_both(side: Side, decisions: Sequence[Decision]) -> tuple[Side, list[Dec
                 )
             )
         value = {**value, MEMBER: files}
-    return replace(side, value=value, open=opened, supply=supply), kept
+    return replace(side, value=value, open=OpenPaths(opened), supply=supply), kept
 
 
 def _is_about_content(decision: Decision) -> bool:

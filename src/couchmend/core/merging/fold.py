@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from couchmend.core.merging.attachments import arranged, keep_both
 from couchmend.core.merging.bases import Base, BaseKind, base_at
 from couchmend.core.merging.decisions import Decision
-from couchmend.core.merging.sides import Side, Supply
+from couchmend.core.merging.sides import OpenPaths, Side, Supply
 from couchmend.core.merging.three_way import ThreeWay
 from couchmend.core.policy.policy import Policy
 from couchmend.core.revtree import Rev, RevTree
@@ -104,7 +104,7 @@ def merge_sides(
         merge.value,
         (*current.versions, *other.versions),
         Supply.merged(current.supply, other.supply, outcome.decisions),
-        outcome.open,
+        OpenPaths(outcome.open),
     )
     decisions = outcome.decisions
     if is_document:

@@ -82,7 +82,7 @@ def _made_good(side: Side, decisions: Sequence[Decision]) -> tuple[Decision, ...
 def _as_a_whole(side: Side, path: Path, decisions: Sequence[Decision]) -> Decision:
     parts = [one for one in decisions if covers(path, one.path)]
     names = dict.fromkeys(name for one in parts for name in one.competing)
-    opened = any(covers(path, place[0]) for place in side.open)
+    opened = side.is_open(path)
     versions = {version.name: value_at(version.body, path) for version in side.versions}
     taken = value_at(side.value, path)
     return Decision(
@@ -108,9 +108,7 @@ def _matters(side: Side, decision: Decision) -> bool:
     path = decision.path
     if decision.place in side.open:
         return True
-    if decision.unresolved or any(
-        covers(opened, path) and aspect == "value" for opened, aspect in side.open
-    ):
+    if decision.unresolved or side.open.cover(path):
         return False
     return not path or value_at(side.value, path[:-1]) is not ABSENT
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from couchmend.core.merging.decisions import Aspect, Decision, Kind, Place
 from couchmend.core.merging.sides import Competitor, Side
-from couchmend.core.paths import Element, Path, Step, covers, value_at
+from couchmend.core.paths import Element, Path, Step, value_at
 from couchmend.core.policy.versions import Version
 from couchmend.core.values import ABSENT, Value, same
 
@@ -27,17 +27,14 @@ class Outcome:
 
     def touches_open(self, path: Path) -> bool:
         """Whether something at or beneath a path is open on one of the sides."""
-        return any(covers(path, place[0]) for place in self.were_open)
+        return self.current.is_open(path) or self.other.is_open(path)
 
     def open_beneath(self, path: Path) -> list[Step]:
         """The steps from a path that lead to what was open, and may be in no value: it stands
         there provisionally that there is none."""
         depth = len(path)
-        return [
-            opened[depth]
-            for opened, _ in self.were_open
-            if len(opened) > depth and covers(path, opened)
-        ]
+        places = [*self.current.open.beneath(path), *self.other.open.beneath(path)]
+        return [opened[depth] for opened, _ in places if len(opened) > depth]
 
     def is_open_by(self, path: Path, key: str) -> bool:
         """Whether what is open in a list lies in elements known by this member, and their order
@@ -62,9 +59,8 @@ class Outcome:
     def only(self, path: Path, kind: Kind, base: Value, current: Value, other: Value) -> Value:
         """Only one side changed it: its value is taken, and what it left open stays open."""
         taken, side = (current, self.current) if kind == "current" else (other, self.other)
-        for place, rivals in side.open.items():
-            if covers(path, place[0]):
-                self.open[place] = rivals
+        for place in side.open.beneath(path):
+            self.open[place] = side.open[place]
         assumed = base is ABSENT and not self.base_known
         who = side.supply.newest(path).label
         if assumed:
@@ -205,7 +201,7 @@ class Outcome:
         if place in side.open:
             return [(rival.version, rival.value) for rival in side.open[place]]
         path = place[0]
-        beneath = [rivals for opened, rivals in side.open.items() if covers(path, opened[0])]
+        beneath = [side.open[opened] for opened in side.open.beneath(path)]
         versions = {rival.version.name: rival.version for rivals in beneath for rival in rivals}
         return [(version, value_at(version.body, path)) for version in versions.values()]
 

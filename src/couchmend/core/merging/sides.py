@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from couchmend.core.merging.decisions import Decision, Place
-from couchmend.core.paths import Path, covers
+from couchmend.core.paths import Path
 from couchmend.core.policy.versions import Version, newest
 from couchmend.core.values import Value
 
@@ -106,6 +106,42 @@ class Competitor:
     value: Value
 
 
+class OpenPaths(Mapping[Place, tuple[Competitor, ...]]):
+    """The paths that are unresolved, with all that competes there; also by what they are in."""
+
+    __slots__ = ("_beneath", "_rivals")
+
+    def __init__(self, rivals: Mapping[Place, tuple[Competitor, ...]] | None = None) -> None:
+        self._rivals = dict(rivals or {})
+        self._beneath: dict[Path, list[Place]] = {}
+        for place in self._rivals:
+            for length in range(len(place[0]) + 1):
+                self._beneath.setdefault(place[0][:length], []).append(place)
+
+    def __getitem__(self, place: Place) -> tuple[Competitor, ...]:
+        return self._rivals[place]
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self._rivals)
+
+    def __len__(self) -> int:
+        return len(self._rivals)
+
+    def __repr__(self) -> str:
+        return f"OpenPaths({self._rivals!r})"
+
+    def beneath(self, path: Path) -> Sequence[Place]:
+        """Those at or beneath a path."""
+        return self._beneath.get(path, ())
+
+    def cover(self, path: Path) -> bool:
+        """Whether a path, or one above it, is open as a whole."""
+        return any((path[:length], "value") in self._rivals for length in range(len(path) + 1))
+
+
+NOTHING_OPEN: Final = OpenPaths()
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """One side of a merge.
@@ -119,16 +155,16 @@ class Side:
     value: Value
     versions: tuple[Version, ...]
     supply: Supply
-    open: Mapping[Place, tuple[Competitor, ...]]
+    open: OpenPaths
 
     @classmethod
     def of(cls, version: Version) -> Side:
         """A version by itself."""
-        return cls(version.body, (version,), Supply(version), {})
+        return cls(version.body, (version,), Supply(version), NOTHING_OPEN)
 
     def is_open(self, path: Path) -> bool:
         """Whether something at or beneath a path is unresolved."""
-        return any(covers(path, place[0]) for place in self.open)
+        return bool(self.open.beneath(path))
 
     @property
     def label(self) -> str:

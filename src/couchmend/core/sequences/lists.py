@@ -162,15 +162,17 @@ def merge_sequence(
         was_here = base[region.base.start : region.base.stop]
         here = current[region.current.start : region.current.stop]
         there = other[region.other.start : region.other.stop]
-        records = None
         both_changed = region.kind in ("clash", "same")
         if both_changed and within is not None and are_records(was_here, here, there):
             records = merge_records(was_here, here, there, within, budget)
-        if records is not None:
+            if records is None:
+                return None
+            merged += records
             by_record = True
         elif region.kind == "clash":
             return None
-        merged += taken(region, current, other) if records is None else records
+        else:
+            merged += taken(region, current, other)
     result = _keys(merged, key)
     if moved_twice(was, mine, theirs, result):
         return None

@@ -41,10 +41,10 @@ def merge_records(
         TooMuchWork: the budget was used up.
     """
     mine, theirs = _alignment(base, current, budget), _alignment(base, other, budget)
-    merged = _inserted(mine.inserted[0], theirs.inserted[0])
+    merged = _inserted(mine.inserted[0], theirs.inserted[0], budget)
     for place, was in enumerate(base):
         record = _record(was, mine.became[place], theirs.became[place], within)
-        inserted = _inserted(mine.inserted[place + 1], theirs.inserted[place + 1])
+        inserted = _inserted(mine.inserted[place + 1], theirs.inserted[place + 1], budget)
         if merged is None or record is None or inserted is None:
             return None
         merged += [*record, *inserted]
@@ -60,12 +60,14 @@ def _record(was: Doc, mine: _Became, theirs: _Became, within: Within) -> list[Do
             return None
     elif same(mine.value, theirs.value):
         taken = mine.value
+        if taken is not ABSENT and not same(within(was, taken, theirs.value), taken):
+            return None  # something in it adds up, and it may be another record
     else:
         return None
     return [] if taken is ABSENT else [taken]
 
 
-def _inserted(mine: Sequence[Doc], theirs: Sequence[Doc]) -> list[Doc] | None:
+def _inserted(mine: Sequence[Doc], theirs: Sequence[Doc], budget: Budget) -> list[Doc] | None:
     """What both sides put in one place: current's first, unless they may be about the same."""
     start = end = 0
     shorter = min(len(mine), len(theirs))
@@ -74,6 +76,7 @@ def _inserted(mine: Sequence[Doc], theirs: Sequence[Doc]) -> list[Doc] | None:
     while end < shorter - start and same(mine[-1 - end], theirs[-1 - end]):
         end += 1
     here, there = mine[start : len(mine) - end], theirs[start : len(theirs) - end]
+    budget.spend(8 * len(here) * len(there))
     if any(_related(one, two) for one in here for two in there):
         return None
     return [*mine[:start], *here, *there, *mine[len(mine) - end :]]
@@ -137,13 +140,14 @@ def _in_place(base: Sequence[Doc], side: Sequence[Doc], budget: Budget) -> list[
         own = common[place][place]
         rivals = [common[place][at] for at in range(len(side)) if at != place]
         rivals += [common[at][place] for at in range(len(base)) if at != place]
-        is_half = 2 * own >= max(was[place].total(), now[place].total())
-        found.append(_Became(value, edited=is_half and own > max(rivals, default=-1)))
+        most = 2 * own > max(was[place].total(), now[place].total())
+        found.append(_Became(value, edited=most and own > max(rivals, default=-1)))
     return found
 
 
 def _content(value: JSON) -> Counter[bytes]:
-    """All that a record says: each of its values, under the name it has."""
+    """What tells a record from others: each of its values, under the name it has.  That
+    something is true, false or null is said of many."""
     content: Counter[bytes] = Counter()
     waiting = [("", value)]
     while waiting:
@@ -152,6 +156,6 @@ def _content(value: JSON) -> Counter[bytes]:
             waiting += part.items()
         elif type(part) is list:
             waiting += [(name, element) for element in part]
-        else:
+        elif type(part) is not bool and part is not None:
             content[canonical([name, part])] += 1
     return content
