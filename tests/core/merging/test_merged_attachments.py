@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from couchmend.core.document import JSON
+from couchmend.core.merging.attachments import arranged, content
 from couchmend.core.merging.merge import merge, merge_json
 from couchmend.core.paths import readable
 from couchmend.core.policy.policy import Policy
+from couchmend.errors import DocumentInvalid
 
 
 def entry(content: str, content_type: str = "text/plain") -> JSON:
@@ -52,3 +54,39 @@ def test_in_plain_json_the_name_means_nothing() -> None:
     found = merge_json({"_attachments": {"f": {"x": 0, "y": 0}}}, one, two)
     assert found.value == {"_attachments": {"f": {"x": 1, "y": 1}}}
     assert not found.unresolved
+
+
+# --- what is read, and what results are made to look like
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"f": "text"}, {"f": None}, {"f": entry("a"), "g": 1}, ["f"], "f"]
+)
+def test_what_is_no_object_of_objects_is_refused(wrong: JSON) -> None:
+    with pytest.raises(DocumentInvalid, match="must be an object of objects"):
+        content(wrong)
+
+
+def test_an_attachment_that_cannot_be_told_from_another_is_refused() -> None:
+    for nothing in ({}, {"digest": 5}, {"data": 5}, {"stub": True}):
+        with pytest.raises(DocumentInvalid, match="f has no digest"):
+            content({"f": nothing})
+
+
+def test_content_that_came_without_a_digest_has_its_own() -> None:
+    plain = {"content_type": "text/plain", "digest": "md5-XUFAKrxLKna5cZ2REBfFkg=="}
+    assert content({"f": {"content_type": "text/plain", "data": b"hello"}}) == {"f": plain}
+    assert content({"f": {"content_type": "text/plain", "data": "aGVsbG8="}}) == {"f": plain}
+
+
+@pytest.mark.parametrize("body", ["text", 1, None, [1], {"_attachments": "text"}, {"x": 1}])
+def test_what_has_no_attachments_stays_as_it_is(body: JSON) -> None:
+    assert arranged(body) is body
+
+
+def test_attachments_stand_last_and_by_name() -> None:
+    found = arranged({"_attachments": {"b": entry("b"), "a": entry("a")}, "x": 1})
+    assert isinstance(found, dict)
+    assert list(found) == ["x", "_attachments"]
+    assert list(found["_attachments"]) == ["a", "b"]
+    assert arranged({"_attachments": {}, "x": 1}) == {"x": 1}
