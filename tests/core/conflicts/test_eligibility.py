@@ -281,6 +281,32 @@ def test_attachments() -> None:
     assert failing(document, policy) == ["attachments"]
     both = Policy(attachments="keep-both", auto={"strategy": {"edit_edit": "merge"}})
     assert failing(document, both) == []
+    # Neither does the newest content replace another by itself.
+    times = {
+        rev: {**document.bodies[rev], "updatedAt": 1_700_000_000 + 4_000 * place}
+        for place, rev in enumerate(document.bodies)
+    }
+    newest = replace(document, bodies=times)
+    assert "attachments" in failing(newest)
+
+
+def test_a_plan_that_cannot_be_carried_out() -> None:
+    document = doc(TWO, MERGING)
+    folded = fold(document.tree, document.bodies, PLAIN)
+    kind = classify(document, folded, PLAIN)
+    found = eligibility(document, Made(()), kind, PLAIN, AUTO, problems=["a deletion is open"])
+    assert {one.name: one.sentence for one in found if not one.passed} == {
+        "resolved": "a deletion is open"
+    }
+
+
+def test_the_same_edit_twice_where_something_adds_up() -> None:
+    counters = Policy(fields={"n": "counter"})
+    document = doc(TWO, {"1-a": {"n": 1}, "2-c": {"n": 2}, "2-b": {"n": 2}})
+    assert "containment" in failing(document, counters)
+    assert failing(document) == []
+    apart = doc(TWO, {"1-a": {"n": 1}, "2-c": {"n": 2}, "2-b": {"n": 3}})
+    assert "containment" not in failing(apart, counters)
 
 
 @pytest.mark.parametrize(("count", "may"), [(50, True), (51, False)])

@@ -23,6 +23,8 @@ from couchmend.core.paths import readable
 from couchmend.core.policy.policy import Policy
 from couchmend.core.policy.timestamps import SECOND
 from couchmend.core.policy.versions import Version
+from couchmend.core.revtree import Rev
+from couchmend.core.values import canonical
 
 Mode: TypeAlias = Literal["observe", "suggest", "auto"]
 
@@ -110,6 +112,8 @@ def eligibility(
     policy: Policy,
     circumstances: Circumstances,
     settle: Settle | None = None,
+    *,
+    problems: Sequence[str] = (),
 ) -> tuple[Check, ...]:
     """All conditions under which a conflict is resolved without a person, each with whether it is
     met; all must be.
@@ -117,8 +121,9 @@ def eligibility(
     resolved: what the strategy for the type of conflict makes of it, over exact bases only.
     kind: its classification.
     settle: as `Containments` has it.
+    problems: why the plan with that strategy cannot be carried out.
     """
-    conditions = _Conditions(doc, resolved, kind, policy, circumstances, settle)
+    conditions = _Conditions(doc, resolved, kind, policy, circumstances, settle, problems)
     return tuple(Check(name, *condition()) for name, condition in conditions.all())
 
 
@@ -134,7 +139,9 @@ class _Conditions:
         policy: Policy,
         circumstances: Circumstances,
         settle: Settle | None,
+        problems: Sequence[str],
     ) -> None:
+        self.problems = problems
         self.doc, self.resolved, self.kind = doc, resolved, kind
         self.policy, self.now = policy, circumstances
         self.tests = Containments(doc, policy, settle)
@@ -144,6 +151,7 @@ class _Conditions:
         among = [rev for rev in doc.live if rev not in self.left_out]
         made = fold(doc.tree, doc.bodies, policy, among=among, approximate=False)
         self.meetings = made.meetings
+        self.open = made.side.open
 
     def all(self) -> Iterator[tuple[str, Callable[[], _Answer]]]:
         """Every condition, in the order in which they are shown."""
@@ -194,6 +202,8 @@ class _Conditions:
         left = [one for one in self.resolved.unresolved if not _is_attachment(one)]
         if left:
             return False, f"after {strategy}, {_paths(left)} is left to decide"
+        if self.problems:
+            return False, "; ".join(self.problems)
         return True, f"after {strategy}, nothing is left to decide"
 
     def severity(self) -> _Answer:
@@ -262,6 +272,12 @@ class _Conditions:
     def containment(self) -> _Answer:
         if self.kind.alike:
             return True, "the versions are equal, whatever they contain"
+        twins = self._twins()
+        if twins and self.tests.adds_up:
+            return False, (
+                f"{' and '.join(map(label, twins))} are the same edit of one revision, which may"
+                f" have been made once, and {self.tests.adds_up}"
+            )
         for one in self.losers:
             if one.state == "manual":
                 return False, f"{label(one.loser)}: {one.sentence}"
@@ -271,16 +287,27 @@ class _Conditions:
             return True, f"the winner contains {', '.join(map(label, self.left_out))}"
         return True, "the winner contains none of the others, as far as anybody can tell"
 
+    def _twins(self) -> list[Rev]:
+        """Versions with one parent and equal bodies: what two servers that name revisions in
+        different ways make of one edit."""
+        seen: dict[tuple[Rev | None, bytes], Rev] = {}
+        for rev in self.doc.live:
+            edit = (self.doc.tree.parent(rev), canonical(self.doc.bodies[rev]))
+            if edit in seen:
+                return [seen[edit], rev]
+            seen[edit] = rev
+        return []
+
     def _doubts_allowed(self) -> bool:
         """Whether what nobody can tell is taken to be as it most likely is."""
         return not self.now.other_engines or self.policy.no_ancestor != "manual"
 
     def attachments(self) -> _Answer:
-        left = [one for one in self.resolved.unresolved if _is_attachment(one)]
+        # Whatever the strategy makes of them: nobody looks into what is replaced.
+        left = [path for path, _ in self.open.beneath((MEMBER,))]
         if left:
-            return False, (
-                f"the contents of {_paths(left)} differ; attachments = keep-both keeps them all"
-            )
+            names = ", ".join(readable(path) for path in left)
+            return False, f"the contents of {names} differ; attachments = keep-both keeps them all"
         return True, "the attachments merge"
 
     def leaves(self) -> _Answer:
