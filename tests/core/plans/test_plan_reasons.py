@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from couchmend.core.document import JSON
+from couchmend.core.merging.fold import fold
 from couchmend.core.plans.planned import Plan
+from couchmend.core.plans.strategies import automatically
 from couchmend.core.policy.policy import Policy
 from couchmend.core.policy.resolvers import Context
 from couchmend.core.values import Value
@@ -70,3 +72,15 @@ def test_what_a_resolver_of_ones_own_is_told() -> None:
     assert (context.current.name, context.other.name) == (str(winner), str(loser))
     assert context.base_body == {"x": 0, "y": 0}
     assert context.base_exact
+
+
+def test_a_resolver_of_ones_own_settles_what_engines_decide() -> None:
+    def first(base: Value, current: Value, other: Value, context: Context) -> Value:
+        return current
+
+    document = Growing()
+    _, winner, _ = document.forked({"x": 0, "y": 0}, {"x": 1, "y": 0}, {"x": 2, "y": 0})
+    for resolvers, settled in (({"first": first}, document.bodies[winner]), ({}, None)):
+        policy = Policy(auto={"strategy": {"edit_edit": "custom:first"}}, resolvers=resolvers)
+        folded = fold(document.tree, document.bodies, policy)
+        assert automatically(policy)(folded) == settled
