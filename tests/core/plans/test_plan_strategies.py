@@ -606,3 +606,16 @@ def test_metadata_is_nothing_to_decide() -> None:
     assert made.ready
     body = made.write.body if made.write else document.bodies[made.winner]
     assert body["updatedAt"] == LATEST
+
+
+def test_what_adds_up_to_nothing_leaves_a_trace() -> None:
+    """Else another engine, to which a loser is still alive, would add that one alone."""
+    document = Growing()
+    root = document.edit(None, c=0, k=0)
+    document.edit(document.edit(root, c=0, k=1), c=0, k=2)
+    document.edit(root, c=1, k=0)
+    document.edit(root, c=-1, k=0)
+    made = document.plan("merge", COUNTER)
+    assert made.write is not None
+    assert made.write.body == document.bodies[made.winner] == {"c": 0, "k": 2}
+    assert document.plan("keep-current", COUNTER).write is None

@@ -28,6 +28,7 @@ class Examined:
     winner, losers: the live leaves that can be read, in winner order.
     deletions: the tombstones that nobody has acknowledged.
     versions: those that are merged: without the losers that the winner contains.
+    adds_up: whether the policy adds up what versions changed, somewhere in one of them.
     digest: SHA-256, in hexadecimal, over all that a plan depends on beside the strategy.
     """
 
@@ -40,6 +41,7 @@ class Examined:
     containment: tuple[Outcome, ...]
     versions: Versions
     bases: tuple[PlannedBase, ...]
+    adds_up: bool
     digest: str
 
     @property
@@ -98,6 +100,7 @@ def examine(doc: ConflictedDocument, policy: Policy, *, automatic: bool = False)
         containment,
         Versions.of(folded, policy, left_out, doubtful=doubtful),
         bases,
+        bool(containments.adds_up),
         _digest(between, not_acknowledged, doc.unreadable, bases, containment, policy),
     )
 

@@ -187,7 +187,11 @@ def _planned(examined: Examined, strategy: str, decided: _Decided) -> Plan:
     problems = list(decided.problems)
     write: Write | None = None
     body = decided.body
-    if body is not None and not same(body, doc.bodies[winner]):
+    # What adds up leaves a revision behind also where it comes to nothing: without that trace
+    # another engine, to which a loser is still alive, would add it once more.
+    merges = len(examined.versions.each) > 1 and decided.kept is None
+    leaves_trace = examined.adds_up and merges
+    if body is not None and (leaves_trace or not same(body, doc.bodies[winner])):
         try:
             write = write_over(winner, body, {rev: doc.bodies[rev] for rev in doc.live})
         except PlanError as problem:
