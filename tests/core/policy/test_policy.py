@@ -621,3 +621,9 @@ def test_no_data_fails_but_by_saying_what_is_wrong(data: dict[str, Any]) -> None
         return
     assert found
     assert all(one.key[:2] == ("policies", "default") for one in found)
+
+
+def test_attachments_are_merged_by_name() -> None:
+    with pytest.raises(PolicyError, match="_attachments"):
+        Policy(fields={"_attachments": "latest"})
+    assert Policy(fields={"_attachments.*": "latest"}).fields
