@@ -110,7 +110,10 @@ def _matters(side: Side, decision: Decision) -> bool:
         return True
     if decision.unresolved or side.open.cover(path):
         return False
-    return not path or value_at(side.value, path[:-1]) is not ABSENT
+    if not path:
+        return True
+    holder = type(value_at(side.value, path[:-1]))
+    return holder is (dict if isinstance(path[-1], str) else list)
 
 
 def _in_the_end(side: Side, made: Sequence[Decision]) -> Decision:

@@ -148,12 +148,12 @@ def merge(
     policy: which rules hold for which fields; the default one where none is given.
 
     Raises:
-        DocumentInvalid: one of them is no document.
+        DocumentInvalid: one of them is no document, or nested more than 200 levels.
         TooLarge: one of them has more than 32 MiB.
     """
     before = ABSENT if base is None or base is ABSENT else _document(base, "the base")
     here, there = _document(current, "current"), _document(other, "other")
-    return _merged(before, here, there, policy or DEFAULT)
+    return _merged(before, here, there, DEFAULT if policy is None else _known(policy))
 
 
 def merge_json(base: Value, current: Value, other: Value, policy: Policy = PLAIN) -> Merge:
@@ -169,7 +169,7 @@ def merge_json(base: Value, current: Value, other: Value, policy: Policy = PLAIN
     if base is not ABSENT:
         _checked(base, "the base")
     here, there = _checked(current, "current"), _checked(other, "other")
-    return _merged(base, here, there, policy, is_document=False)
+    return _merged(base, here, there, _known(policy), is_document=False)
 
 
 def merge_leaves(tree: RevTree, bodies: Mapping[Rev, Value], policy: Policy) -> Merge:
@@ -178,6 +178,14 @@ def merge_leaves(tree: RevTree, bodies: Mapping[Rev, Value], policy: Policy) -> 
     decisions = joined(folded.side, [meeting.decisions for meeting in folded.meetings])
     versions = folded.side.versions
     return _sealed(apply_decisions(versions[0].body, decisions), decisions, versions, policy)
+
+
+def _known(policy: Policy) -> Policy:
+    if not isinstance(policy, Policy):
+        raise UsageError(
+            f"{policy!r} is not a policy", hint='make one: Policy(fields={"tags": "set"})'
+        )
+    return policy
 
 
 def _merged(
@@ -243,7 +251,7 @@ def _checked(value: JSON, name: str) -> JSON:
     try:
         size = len(dumps_checked(value, MAX_DEPTH))
     except DocumentInvalid as problem:
-        problem.target = name
+        problem.target, problem.hint = name, f"a merge takes JSON of up to {MAX_DEPTH} levels"
         raise
     if size > MAX_BYTES:
         raise TooLarge(f"it has {size} bytes, and {MAX_BYTES} is the limit", target=name)
