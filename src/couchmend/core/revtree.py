@@ -327,15 +327,17 @@ class RevTree:
 
     # --- as data
 
-    def to_paths(self) -> list[tuple[list[Rev], list[bool]]]:
+    def to_paths(self, ends: Iterable[Rev] | None = None) -> list[tuple[list[Rev], list[bool]]]:
         """The tree as chains, newest first, with each revision's deletion flag.
 
         A chain ends at a root, or one revision into a chain before it; `from_paths` reads it.
+
+        ends: where the chains begin: the part of the tree that leads there; all leaves if None.
         """
         paths, seen = [], set[Rev]()
-        for leaf in self.leaves():
+        for end in [leaf.rev for leaf in self.leaves()] if ends is None else ends:
             path, flags = [], []
-            for rev in self.ancestry(leaf.rev):
+            for rev in self.ancestry(end):
                 path.append(rev)
                 flags.append(self._nodes[rev].deleted)
                 if rev in seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -95,7 +95,8 @@ class MadeAgain:
         if any(tree.is_deleted(one) for one in (rev, *together)):
             return False
         try:
-            made = fold(_part(tree, together), bodies, self._policy, approximate=False)
+            part = RevTree.from_paths(tree.to_paths(together))
+            made = fold(part, bodies, self._policy, approximate=False)
         except DocumentInvalid:  # nested too deep to be merged
             return None
         if any(meeting.base.kind not in KNOWN_BASES for meeting in made.meetings):
@@ -106,18 +107,3 @@ class MadeAgain:
             if value is None:
                 return False
         return same(self._policy.sealed(value), bodies[rev])
-
-
-def _part(tree: RevTree, ends: Sequence[Rev]) -> RevTree:
-    """The part of a tree that leads to some revisions, as if nothing had come after them."""
-    paths, seen = [], set[Rev]()
-    for end in ends:
-        path, flags = [], []
-        for rev in tree.ancestry(end):
-            path.append(rev)
-            flags.append(tree.is_deleted(rev))
-            if rev in seen:
-                break
-            seen.add(rev)
-        paths.append((path, flags))
-    return RevTree.from_paths(paths)

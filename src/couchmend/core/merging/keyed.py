@@ -60,8 +60,7 @@ def merge_keyed(
     rules = rules.beneath(Element(key, ""))
     merged = {}
     opened = [step.value for step in outcome.open_beneath(path) if isinstance(step, Element)]
-    gone = [id for id in (*before, *opened) if id not in mine and id not in theirs]
-    for id in dict.fromkeys([*order.keys, *gone]):
+    for id in dict.fromkeys([*order.keys, *before, *opened]):
         was, here, there = before.get(id, ABSENT), mine.get(id, ABSENT), theirs.get(id, ABSENT)
         taken = at((*path, Element(key, id)), rules, was, here, there)
         if taken is not ABSENT:

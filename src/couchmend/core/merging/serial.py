@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from couchmend.core.document import JSON, Doc
 from couchmend.core.merging.decisions import Aspect, Decision, Kind
+from couchmend.core.merging.reading import Reader, wrong
 from couchmend.core.paths import Path, from_pointer, pointer
 from couchmend.core.values import ABSENT, Value
 from couchmend.errors import UsageError
@@ -44,53 +45,36 @@ def from_json(given: JSON) -> tuple[Decision, ...]:
         UsageError: it is no list of decisions; says which one and what of it is wrong.
     """
     if not isinstance(given, list):
-        raise _wrong("decisions", given, "a list")
+        raise wrong("decisions", given, "a list")
     return tuple(_decision(f"decision {number}", one) for number, one in enumerate(given, 1))
 
 
 def _decision(where: str, given: JSON) -> Decision:
-    if not isinstance(given, Mapping):
-        raise _wrong(where, given, "an object")
-    versions = _member(where, given, "versions", Mapping, "an object")
-    competing = _member(where, given, "competing", list, "a list of versions")
+    read = Reader(given, where)
+    versions = read.member("versions", Mapping, "an object")
+    competing = read.member("competing", list, "a list of versions")
     if not all(isinstance(name, str) for name in competing):
-        raise _wrong(f"{where}, competing", competing, "a list of versions")
+        raise wrong(read.at("competing"), competing, "a list of versions")
     return Decision(
-        _path(where, given),
-        _one_of(where, given, "kind", _KINDS),
+        _path(read),
+        typing.cast(Kind, read.one_of("kind", _KINDS)),
         {name: _read(f"{where}, versions, {name}", value) for name, value in versions.items()},
-        _read(f"{where}, base", given.get("base")),
-        _read(f"{where}, taken", given.get("taken")),
+        _read(read.at("base"), given.get("base")),
+        _read(read.at("taken"), given.get("taken")),
         tuple(competing),
-        _member(where, given, "resolver", str, "a text"),
-        _member(where, given, "reason", str, "a text"),
-        _one_of(where, given, "aspect", _ASPECTS),
-        *(_member(where, given, name, bool, "true or false") for name in _FLAGS),
+        read.text("resolver"),
+        read.text("reason"),
+        typing.cast(Aspect, read.one_of("aspect", _ASPECTS)),
+        *map(read.flag, _FLAGS),
     )
 
 
-def _path(where: str, given: Mapping[str, JSON]) -> Path:
-    text = _member(where, given, "path", str, "a pointer")
+def _path(read: Reader) -> Path:
+    text = read.member("path", str, "a pointer")
     try:
         return from_pointer(text)
     except UsageError as problem:
-        raise _wrong(f"{where}, path", text, f"a pointer: {problem.message}") from problem
-
-
-def _member(
-    where: str, given: Mapping[str, JSON], name: str, kind: type, allowed: str
-) -> typing.Any:
-    if not isinstance(given.get(name), kind):
-        raise _wrong(f"{where}, {name}", given.get(name), allowed)
-    return given[name]
-
-
-def _one_of(
-    where: str, given: Mapping[str, JSON], name: str, allowed: tuple[str, ...]
-) -> typing.Any:
-    if given.get(name) not in allowed:
-        raise _wrong(f"{where}, {name}", given.get(name), f"one of {', '.join(allowed)}")
-    return given[name]
+        raise wrong(read.at("path"), text, f"a pointer: {problem.message}") from problem
 
 
 def _shown(value: Value) -> Doc:
@@ -103,10 +87,4 @@ def _read(where: str, given: JSON) -> Value:
             return ABSENT
         if "value" in given:
             return given["value"]
-    raise _wrong(where, given, '{"value": …} or {"absent": true}')
-
-
-def _wrong(where: str, given: JSON, allowed: str) -> UsageError:
-    shown = repr(given)
-    shown = shown if len(shown) <= 60 else f"{shown[:59]}…"
-    return UsageError(f"{where}: {shown} is not allowed", hint=f"it is {allowed}")
+    raise wrong(where, given, '{"value": …} or {"absent": true}')

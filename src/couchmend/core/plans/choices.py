@@ -11,6 +11,7 @@ from couchmend.core.merging.attachments import MEMBER, content, version_body
 from couchmend.core.merging.deciding import arranged_as, taken
 from couchmend.core.merging.decisions import Decision
 from couchmend.core.merging.merge import CHOSEN
+from couchmend.core.merging.reading import wrong
 from couchmend.core.merging.three_way import MAX_DEPTH
 from couchmend.core.paths import (
     Path,
@@ -21,7 +22,6 @@ from couchmend.core.paths import (
     readable,
     value_at,
 )
-from couchmend.core.plans.reading import wrong
 from couchmend.core.policy.versions import Version
 from couchmend.core.values import ABSENT, Value, same
 from couchmend.errors import DocumentInvalid, UsageError

@@ -9,7 +9,7 @@ from couchmend.core.document import JSON, Doc
 from couchmend.core.merging import serial
 from couchmend.core.merging.bases import BaseKind
 from couchmend.core.merging.decisions import Decision
-from couchmend.core.plans.reading import Reader, as_rev, as_text
+from couchmend.core.merging.reading import Reader, as_rev, as_text
 from couchmend.core.plans.writes import Tombstone, Write
 from couchmend.core.revtree import Rev
 

@@ -17,11 +17,11 @@ from couchmend.core.merging import serial
 from couchmend.core.merging.bases import Base, BaseKind
 from couchmend.core.merging.decisions import Decision
 from couchmend.core.merging.fold import merge_sides
+from couchmend.core.merging.reading import Reader
 from couchmend.core.merging.sides import Side
 from couchmend.core.merging.telling import are, label, labels, listed
 from couchmend.core.paths import readable
 from couchmend.core.plans.planned import Plan
-from couchmend.core.plans.reading import Reader
 from couchmend.core.plans.writes import PlanError, Write, write_over
 from couchmend.core.policy.policy import Policy
 from couchmend.core.revtree import Leaf, Rev

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from couchmend.core.document import JSON, Doc
 from couchmend.core.merging.attachments import MEMBER
-from couchmend.core.plans.reading import Reader
+from couchmend.core.merging.reading import Reader
 from couchmend.core.revid import HashedAttachment, new_rev
 from couchmend.core.revtree import Rev
 from couchmend.errors import UsageError

@@ -1,4 +1,4 @@
-"""Reads the JSON of plans; what is wrong is told with where it is and what is allowed."""
+"""Reads the JSON of decisions and plans; what is wrong is told with its place."""
 
 from __future__ import annotations
 
