@@ -35,6 +35,16 @@ class UsageError(CouchmendError):
     """Wrong arguments or configuration; nothing was done."""
 
 
+class JournalError(CouchmendError):
+    """The journal cannot be used: it cannot be reached or written, is locked, damaged, or of
+    another version; nothing was written to any database."""
+
+
+class EngineRefused(CouchmendError):
+    """couchmend itself declines: the mode forbids it, resolving is paused, a lease is held
+    elsewhere, or what was decided on is no longer what there is."""
+
+
 class ReplicaError(CouchmendError):
     """What a database refused or failed at, in CouchDB's terms.
 

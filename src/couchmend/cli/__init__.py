@@ -12,6 +12,7 @@ from couchmend.errors import (
     Conflict,
     CouchmendError,
     DatabaseNotFound,
+    EngineRefused,
     Forbidden,
     NotFound,
     PreconditionFailed,
@@ -91,7 +92,7 @@ def exit_code(problem: CouchmendError) -> int:
     match problem:
         case UsageError() | BadRequest() | Unsupported():
             return WRONG_USAGE
-        case Unauthorized() | Forbidden():
+        case Unauthorized() | Forbidden() | EngineRefused():
             return REFUSED
         case DatabaseNotFound():
             return UNREACHABLE
