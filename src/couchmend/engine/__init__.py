@@ -1,0 +1,1 @@
+"""The engine: finds conflicts, keeps them in the journal, and carries resolutions out."""
