@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
+from contextlib import closing
+
 import pytest
 
 from couchmend.errors import BadRequest, DatabaseNotFound, PreconditionFailed, Unavailable
-from couchmend.replica.base import Server
+from couchmend.replica.base import Heartbeat, Server, ServerUpdate
 
 ILLEGAL = [
     "",
@@ -109,3 +113,56 @@ def test_a_replica_cannot_be_used_after_it_was_closed(server: Server, name: str)
     with pytest.raises(Unavailable):
         replica.info()
     assert server.open(name).info().documents == 0
+
+
+def test_the_state_of_a_database_changes_with_it(server: Server, name: str) -> None:
+    replica = server.create(name)
+    before = server.states([name, "couchmend-test-none"])
+    assert set(before) == {name}
+    assert before[name].name == name
+    assert before[name].instance_start_time == replica.info().instance_start_time
+    replica.put({"_id": "a"})
+    after = server.states([name])
+    assert after[name].update_seq != before[name].update_seq
+    assert after[name].instance_start_time == before[name].instance_start_time
+
+
+def test_the_states_of_more_databases_than_a_request_may_name(server: Server, name: str) -> None:
+    server.create(name)
+    names = [f"couchmend-test-none-{number}" for number in range(250)]
+    assert list(server.states([*names, name])) == [name]
+    assert server.states([]) == {}
+
+
+def test_updates_tell_which_database_changed(server: Server, name: str) -> None:
+    server.create(name)
+    told: list[ServerUpdate] = []
+    came = threading.Event()
+    begun = threading.Event()
+
+    def listen() -> None:
+        with closing(server.updates(heartbeat_seconds=0.2)) as updates:
+            begun.set()
+            for update in updates:
+                if isinstance(update, ServerUpdate) and update.database == name:
+                    told.append(update)
+                    came.set()
+                    return
+
+    listening = threading.Thread(target=listen, daemon=True)
+    listening.start()
+    assert begun.wait(10)
+    replica = server.open(name)
+    for number in range(200):  # the feed begins some time after it was asked for
+        replica.put({"_id": f"{number}"})
+        if came.wait(0.1):
+            break
+    assert came.wait(10)
+    listening.join()
+    assert told[0].kind in {"created", "updated"}
+    assert told[0].seq
+
+
+def test_updates_in_silence(server: Server) -> None:
+    with closing(server.updates(heartbeat_seconds=0.05)) as updates:
+        assert any(isinstance(update, Heartbeat) for update in itertools.islice(updates, 20))

@@ -552,6 +552,25 @@ class Replica(ABC):
         """Raises `NotFound`."""
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """What tells that a database changed: compare `update_seq` with an earlier one of the same
+    method only, and `instance_start_time` to see that it was made anew."""
+
+    name: str
+    update_seq: str
+    instance_start_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUpdate:
+    """A database was `created`, `updated` or `deleted`; `seq` continues the feed."""
+
+    seq: str
+    database: str
+    kind: str
+
+
 class Server(ABC):
     """A place that holds databases by name: a CouchDB, or a folder of embedded replicas."""
 
@@ -560,6 +579,25 @@ class Server(ABC):
     @abstractmethod
     def names(self) -> list[str]:
         """The databases, sorted."""
+
+    @abstractmethod
+    def states(self, names: Iterable[str]) -> dict[str, DatabaseState]:
+        """The state of each of these that is there, by name."""
+
+    @abstractmethod
+    def updates(
+        self, since: str = "now", *, heartbeat_seconds: float = 60.0
+    ) -> Rows[ServerUpdate | Heartbeat]:
+        """Which databases change, as they do, without an end; a `Heartbeat` whenever
+        `heartbeat_seconds` pass in silence.
+
+        A CouchDB tells server admins only, and late by up to a second; a folder tells what this
+        process writes.
+
+        Raises:
+            Unauthorized, Forbidden: only a server admin may know.
+            ReplicaError: the server does not tell, or the feed broke off.
+        """
 
     @abstractmethod
     def open(self, name: str) -> Replica:

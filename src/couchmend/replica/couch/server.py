@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from couchmend.errors import BadRequest, DatabaseNotFound
-from couchmend.replica.base import Server
+from couchmend.replica.base import DatabaseState, Heartbeat, Rows, Server, ServerUpdate
+from couchmend.replica.couch import watching
 from couchmend.replica.couch.about import name_the_nearest
 from couchmend.replica.couch.connection import Connection, Options
 from couchmend.replica.couch.database import CouchReplica
@@ -36,6 +39,14 @@ class CouchServer(Server):
     def names(self) -> list[str]:
         answer = self._connection.answer("GET", "_all_dbs")
         return sorted(answer.texts(answer.json_list))
+
+    def states(self, names: Iterable[str]) -> dict[str, DatabaseState]:
+        return watching.states(self._connection, names)
+
+    def updates(
+        self, since: str = "now", *, heartbeat_seconds: float = 60.0
+    ) -> Rows[ServerUpdate | Heartbeat]:
+        return watching.updates(self._connection, since, heartbeat_seconds)
 
     def open(self, name: str) -> CouchReplica:
         connection = self._database(name)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import queue
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from couchmend.errors import BadRequest, DatabaseNotFound, PreconditionFailed, Unavailable
-from couchmend.replica.base import Server, Validator
+from couchmend.replica.base import (
+    DatabaseState,
+    Heartbeat,
+    Rows,
+    Server,
+    ServerUpdate,
+    Validator,
+)
 from couchmend.replica.embedded.database import EmbeddedReplica
 from couchmend.replica.embedded.limits import Limits
 
@@ -60,6 +69,39 @@ class Folder(Server):
             for file in self.path.glob(f"*{SUFFIX}")
             if is_database_name(name := file.name.removesuffix(SUFFIX).replace("%2F", "/"))
         )
+
+    def states(self, names: Iterable[str]) -> dict[str, DatabaseState]:
+        found = {}
+        for name in names:
+            with suppress(DatabaseNotFound):
+                told = self.open(name).info()
+                found[name] = DatabaseState(name, told.update_seq, told.instance_start_time)
+        return found
+
+    def updates(
+        self, since: str = "now", *, heartbeat_seconds: float = 60.0
+    ) -> Rows[ServerUpdate | Heartbeat]:
+        """See `Server.updates`.  It begins now whatever `since` says: nothing is remembered."""
+        happened: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        end = self.subscribe(lambda name, kind: happened.put((name, kind)))
+        return self._updates(happened, end, heartbeat_seconds)
+
+    def _updates(
+        self,
+        happened: queue.SimpleQueue[tuple[str, str]],
+        end: Callable[[], None],
+        heartbeat_seconds: float,
+    ) -> Rows[ServerUpdate | Heartbeat]:
+        try:
+            for number in itertools.count(1):
+                try:
+                    name, kind = happened.get(timeout=heartbeat_seconds)
+                except queue.Empty:
+                    yield Heartbeat()
+                    continue
+                yield ServerUpdate(str(number), name, kind)
+        finally:
+            end()
 
     def open(self, name: str) -> EmbeddedReplica:
         with self._lock:
