@@ -6,6 +6,7 @@ appears on a terminal only, after a second.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,9 +29,10 @@ PROGRESS_AFTER_SECONDS = 1.0
 
 
 def console() -> Console:
-    """Where people read.  Without a terminal nothing is wrapped or coloured."""
-    where = Console(highlight=False, soft_wrap=False)
-    if not where.is_terminal:
+    """Where people read.  Without a terminal nothing is coloured, and lines have 100 characters
+    or as many as `COLUMNS` says."""
+    where = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+    if not where.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
         where.width = 100
     return where
 

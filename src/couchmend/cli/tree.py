@@ -6,9 +6,11 @@ import itertools
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from rich.text import Text
 
+from couchmend.cli.output import plain
 from couchmend.core.revtree import Leaf, Rev, RevTree
 
 TOMBSTONE = "†"
@@ -20,6 +22,9 @@ WINNER = "bold green"
 CONFLICT = "bold yellow"
 DELETED = "dim"
 LINE = "dim"
+
+Role: TypeAlias = tuple[str, str]
+"""What a leaf is called, and its style."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +41,46 @@ def draw(
     width: int = 100,
     most: int = 24,
     notes: Mapping[Rev, str] | None = None,
+    roles: Mapping[Rev, Role] | None = None,
+    marks: Mapping[Rev, str] | None = None,
 ) -> list[Text]:
     """The lines of the drawing: the winner's branch first, then the others as they fork.
 
     Revisions between two that are shown are drawn as `┄`; a branch whose beginning was
     forgotten starts with `…`; a tombstone carries a dagger.  `notes` says more about leaves.
     A tree too wide for `width` becomes a list of its leaves; at most `most` lines are drawn.
+
+    roles: what leaves are called, and in which style, where that is not what they are to
+        CouchDB.
+    marks: signs that stand before revisions; what has one gets a column.
     """
     if not len(tree):
         return []
+    notes, marks = notes or {}, marks or {}
     branches = _branches(tree)
     shown = branches[:most]
-    label = _labels(tree, itertools.chain.from_iterable(branch.revs for branch in shown))
+    label = _labels(tree, itertools.chain.from_iterable(branch.revs for branch in shown), marks)
     states = {leaf.rev: _state(leaf, first=place == 0) for place, leaf in enumerate(tree.leaves())}
+    states.update(roles or {})
+    styles = {rev: style for rev, (_, style) in (roles or {}).items()}
+    longest = max(len(states[branch.revs[-1]][0]) for branch in shown)
+    room = 2 + longest + max((len(note) + 2 for note in notes.values()), default=0)
     lines = []
-    for generations in _columns(tree, shown):
+    for generations in _columns(tree, shown, marks):
         if len(generations) * NARROWEST_COLUMN > width:
             continue
-        drawing = _drawing(shown, generations, label)
-        if max(len(line) for line in drawing) + 12 <= width:
+        drawing = _drawing(shown, generations, label, styles)
+        if max(len(line) for line in drawing) + max(room, 12) <= width:
             lines = drawing
             break
     else:
         lines = [_in_a_line(branch, label) for branch in shown]
     edge = max(len(line) for line in lines)
-    longest = max(len(states[branch.revs[-1]][0]) for branch in shown)
     for branch, line in zip(shown, lines, strict=True):
         words, style = states[branch.revs[-1]]
         line.append(" " * (edge - len(line) + 2))
         line.append(words, style)
-        note = (notes or {}).get(branch.revs[-1])
+        note = notes.get(branch.revs[-1])
         if note:
             line.append(" " * (longest - len(words) + 2) + note)
     if len(branches) > most:
@@ -89,11 +104,12 @@ def _state(leaf: Leaf, *, first: bool) -> tuple[str, str]:
     return ("deleted", DELETED) if leaf.deleted else ("conflict", CONFLICT)
 
 
-def _labels(tree: RevTree, revs: Iterable[Rev]) -> dict[Rev, str]:
+def _labels(tree: RevTree, revs: Iterable[Rev], marks: Mapping[Rev, str]) -> dict[Rev, str]:
     known = list(revs)
     length = short_hash_length(known)
     return {
-        rev: f"{rev.generation}-{rev.hash[:length]}{TOMBSTONE if tree.is_deleted(rev) else ''}"
+        rev: f"{marks.get(rev, '')}{rev.generation}-{plain(rev.hash[:length])}"
+        + (TOMBSTONE if tree.is_deleted(rev) else "")
         for rev in known
     }
 
@@ -120,12 +136,15 @@ def _branches(tree: RevTree) -> list[_Branch]:
     return branches
 
 
-def _columns(tree: RevTree, branches: Sequence[_Branch]) -> Iterator[list[int]]:
+def _columns(
+    tree: RevTree, branches: Sequence[_Branch], marks: Mapping[Rev, str]
+) -> Iterator[list[int]]:
     """Which generations get a column, from the most telling choice to the narrowest."""
     every = [rev for branch in branches for rev in branch.revs]
     forks = {branch.joins.generation for branch in branches if branch.joins is not None}
     must = {branch.revs[-1].generation for branch in branches} | forks
     must |= {branch.revs[0].generation for branch in branches if branch.joins is None}
+    must |= {rev.generation for rev in every if rev in marks}
     after = {fork + 1 for fork in forks}
     deleted = {rev.generation for rev in every if tree.is_deleted(rev)}
     for choice in ({rev.generation for rev in every}, must | after | deleted, must | after, must):
@@ -140,17 +159,24 @@ class _Grid:
     generations: Sequence[int]
     widths: Sequence[int]
     label: Mapping[Rev, str]
+    styles: Mapping[Rev, str]
     forks: Mapping[Rev, tuple[int, int, int]]
 
     def column(self, rev: Rev) -> int:
         return bisect_left(self.generations, rev.generation)
+
+    def style(self, rev: Rev | None) -> str:
+        return self.styles.get(rev, "") if rev is not None else ""
 
     def is_upright(self, column: int, row: int) -> bool:
         return any(at == column and top <= row < last for at, top, last in self.forks.values())
 
 
 def _drawing(
-    branches: Sequence[_Branch], generations: Sequence[int], label: Mapping[Rev, str]
+    branches: Sequence[_Branch],
+    generations: Sequence[int],
+    label: Mapping[Rev, str],
+    styles: Mapping[Rev, str],
 ) -> list[Text]:
     widest: dict[int, int] = {}
     for rev, text in label.items():
@@ -162,7 +188,7 @@ def _drawing(
         for row, branch in enumerate(branches)
         if branch.joins is not None
     }
-    grid = _Grid(generations, widths, label, forks)
+    grid = _Grid(generations, widths, label, styles, forks)
     lines = [_line(grid, row, branch) for row, branch in enumerate(branches)]
     # A root in the first column that is not the beginning gets its `…` in a margin.
     cut = [
@@ -190,7 +216,7 @@ def _line(grid: _Grid, row: int, branch: _Branch) -> Text:
         down = grid.is_upright(place, row)
         follows = grid.generations[place + 1] == grid.generations[place] + 1
         dash = "─" if follows else "┄"
-        line.append(text)
+        line.append(text, grid.style(rev))
         if rev is not None or (fork is not None and fork < place < first):
             joint = "┬" if rev in grid.forks else dash
             line.append(f" {dash * pad}{dash}{joint}{dash} ", LINE)
@@ -200,7 +226,7 @@ def _line(grid: _Grid, row: int, branch: _Branch) -> Text:
             line.append(" " * pad + "   " + FORGOTTEN, LINE)
         else:
             line.append(" " * pad + ("  │  " if down else " " * 5), LINE)
-    line.append(grid.label[shown[last]])
+    line.append(grid.label[shown[last]], grid.style(shown[last]))
     return line
 
 
