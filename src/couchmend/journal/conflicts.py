@@ -1,0 +1,171 @@
+"""The conflicts that were found, and what became of each.
+
+A document has at most one open conflict.  Whenever its leaves or what they were examined by
+change, the conflict has a new version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from couchmend.core.document import JSON
+from couchmend.errors import UsageError
+from couchmend.journal import tables
+from couchmend.journal.columns import key
+from couchmend.journal.conflict_rows import (
+    CLOSED,
+    OPEN,
+    STATES,
+    Conflict,
+    State,
+    Version,
+    due_at,
+    fetched,
+    find,
+    get,
+    kind,
+    open_ones,
+    selected,
+)
+from couchmend.journal.listing import ANY, Count, Page, Wanted, counts, due, listed, oldest, open_of
+from couchmend.journal.queueing import Finding, Queued, queue
+from couchmend.journal.tables import conflict_versions, conflicts
+from couchmend.journal.tallies import tally
+
+__all__ = [
+    "ANY", "CLOSED", "OPEN", "STATES", "Conflict", "Count", "Finding", "Page", "Queued", "State",
+    "Version", "Wanted", "counts", "details", "due", "exclude", "find", "get", "listed",
+    "of_document", "oldest", "open_of", "open_ones", "queue", "set_state", "snooze", "versions",
+]  # fmt: skip
+
+
+def of_document(tx: Connection, database_id: int, document: str) -> list[Conflict]:
+    """All conflicts that a document ever had, the newest first."""
+    which = selected().where(
+        conflicts.c.database_id == database_id, conflicts.c.document_key == key(document)
+    )
+    return fetched(tx, which.order_by(conflicts.c.id.desc()))
+
+
+def versions(tx: Connection, number: int) -> list[Version]:
+    """The versions of a conflict, the newest first."""
+    rows = tx.execute(
+        select(conflict_versions)
+        .where(conflict_versions.c.conflict_id == number)
+        .order_by(conflict_versions.c.number.desc())
+    )
+    return [_version(row) for row in rows]
+
+
+def details(tx: Connection, number: int) -> JSON:
+    """What was examined and decided about a conflict as it is now; None where it was erased."""
+    row = tx.execute(
+        select(conflict_versions.c.details)
+        .where(conflict_versions.c.conflict_id == number)
+        .order_by(conflict_versions.c.number.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else row.details
+
+
+# --- what becomes of one
+
+
+def set_state(
+    tx: Connection,
+    number: int,
+    state: State,
+    now: int,
+    *,
+    error: str | None = None,
+    next_attempt_at: int | None = None,
+    attempts: int | None = None,
+) -> Conflict:
+    """Put a conflict into a state; it is returned as it is then.
+
+    error, attempts: None leaves them as they are.
+    next_attempt_at: when a sweep tries again; None for not by itself.
+
+    Raises:
+        UsageError: there is no such conflict, or it was closed, and another is open by now.
+    """
+    old = get(tx, number)
+    if state not in STATES:
+        raise UsageError(f"there is no state {state!r}", hint=f"there are {', '.join(STATES)}")
+    closed_at = None if state in OPEN else (old.closed_at or now)
+    if closed_at is None and old.closed_at is not None:
+        other = open_ones(tx, old.database_id, [old.document])
+        if other:
+            raise UsageError(
+                f"conflict {number} is over, and conflict {other[old.document].id} is open now",
+                operation="journal",
+            )
+    new = replace(
+        old,
+        state=state,
+        changed_at=now,
+        closed_at=closed_at,
+        snoozed_until=old.snoozed_until if state == "snoozed" else None,
+        last_error=old.last_error if error is None else error,
+        attempts=old.attempts if attempts is None else attempts,
+        next_attempt_at=next_attempt_at,
+    )
+    _store(tx, old, new)
+    return new
+
+
+def snooze(tx: Connection, number: int, until: int | None, now: int) -> Conflict:
+    """Leave a conflict alone until an instant; with None it is awake again.
+
+    Raises:
+        UsageError: there is no such conflict, or it is not one that waits.
+    """
+    old = get(tx, number)
+    if old.state not in ("pending", "failed", "snoozed", "acknowledged"):
+        raise UsageError(f"conflict {number} is {old.state} and cannot be snoozed")
+    state: State = "snoozed" if until is not None else "pending"
+    new = replace(old, state=state, snoozed_until=until, changed_at=now, next_attempt_at=None)
+    _store(tx, old, new)
+    return new
+
+
+def exclude(tx: Connection, number: int, excluded: bool, now: int) -> Conflict:
+    """Keep a conflict from being resolved automatically, or no longer.
+
+    Raises:
+        UsageError: there is no such conflict.
+    """
+    old = get(tx, number)
+    new = replace(old, excluded=excluded, changed_at=now)
+    _store(tx, old, new)
+    return new
+
+
+def _store(tx: Connection, old: Conflict, new: Conflict) -> None:
+    values = {
+        name: getattr(new, name)
+        for name in (
+            "state", "changed_at", "closed_at", "snoozed_until", "excluded", "attempts",
+            "next_attempt_at", "last_error",
+        )
+    }  # fmt: skip
+    tx.execute(
+        update(conflicts).where(conflicts.c.id == old.id).values(due_at=due_at(new), **values)
+    )
+    if old.is_open != new.is_open:
+        labels = tables.conflict_labels
+        tx.execute(update(labels).where(labels.c.conflict_id == old.id).values(open=new.is_open))
+    tally(tx, old.database_id, gone=[kind(old)], come=[kind(new)])
+
+
+def _version(row: Any) -> Version:
+    return Version(
+        number=row.number,
+        seen_at=row.seen_at,
+        leafset=row.leafset,
+        digest=row.digest,
+        details=row.details,
+    )
