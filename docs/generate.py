@@ -105,7 +105,10 @@ def configuration() -> Iterator[str]:
         for section, kind in kinds.items():
             about = (kind.__doc__ or "").partition(": ")[2]
             about = _cell(about[:1].upper() + about[1:])
-            yield f"\n## `{mark.format(section)}`\n\n{about}\n"
+            if section:
+                yield f"\n## `{mark.format(section)}`\n\n{about}\n"
+            else:
+                yield "\n## Above all sections\n"
             if kinds is TABLES:
                 yield "It may stand in the file any number of times, and only there.\n"
             yield "| setting | type | default | what it does |\n|---|---|---|---|"

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from couchmend.errors import UsageError
-from couchmend.settings import ReplicaServer, Server, Settings, describe, describe_tables, load
+from couchmend.settings import ReplicaServer, Settings, describe, describe_tables, load
+from couchmend.settings.sections import SECTIONS, TABLES
 
 FILE = """\
 [replica_server]
@@ -209,13 +210,16 @@ def test_hosts_to_replicate_with_may_have_ports(here: Path) -> None:
 def test_every_setting_is_described(here: Path) -> None:
     rows = {row.key: row for row in describe()}
     settings = load(environment={})
-    for section in ("replica_server", "replica"):
-        for field in dataclasses.fields(getattr(settings, section)):
-            row = rows.pop(f"{section}.{field.name}")
-            value = getattr(getattr(settings, section), field.name)
+    for section in SECTIONS:
+        of_section = getattr(settings, section or "general")
+        for field in dataclasses.fields(of_section):
+            row = rows.pop(f"{section}.{field.name}" if section else field.name)
+            value = getattr(of_section, field.name)
             assert row.default == (list(value) if isinstance(value, tuple) else value)
             assert row.help.endswith(".")
             assert row.type
+            if row.default is None or not row.env:
+                continue
             # What is described is what is read.
             text = ",".join(row.default) if isinstance(row.default, list) else str(row.default)
             assert load(environment={row.env: text}) == settings
@@ -333,8 +337,10 @@ def test_tables_stand_in_the_file_only(here: Path) -> None:
 
 def test_every_key_of_a_table_is_described(here: Path) -> None:
     rows = {row.key: row for row in describe_tables()}
-    assert {key.partition(".")[2] for key in rows} == {
-        field.name for field in dataclasses.fields(Server)
+    assert set(rows) == {
+        f"{table}.{field.name}"
+        for table, kind in TABLES.items()
+        for field in dataclasses.fields(kind)
     }
     for row in rows.values():
         assert row.help.endswith(".")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from couchmend.errors import without_credentials
-from couchmend.settings.sections import SECTIONS, TABLES, fields_of, in_words, types_of
+from couchmend.settings.fields import fields_of, in_words, types_of
+from couchmend.settings.sections import SECTIONS, TABLES, key_of
 
 
 def checked(kind: type, name: str, value: Any, *, strict: bool, file: Path | None) -> Any:
@@ -30,19 +31,26 @@ def checked(kind: type, name: str, value: Any, *, strict: bool, file: Path | Non
     bounds = {"ge": about["least"], "le": about["most"]}
     limits = Field(**{key: bound for key, bound in bounds.items() if bound is not None})
     value = list(value) if isinstance(value, tuple) else value
+    if about["or_one"] and isinstance(value, str):
+        value = [value]
     plain = list[str] if is_list else str if wanted is Path else wanted
     allowed: Any = Annotated[plain, limits]
     try:
         found = TypeAdapter(allowed).validate_python(value, strict=strict)
     except ValidationError as problem:
         raise ValueError(f"it is {in_words(kind, name)}") from problem
-    if about["choices"] and found not in about["choices"]:
-        raise ValueError(f"it is {in_words(kind, name)}")
     if wanted is Path:
         return _path(found, file)
     if is_list:
         return tuple(_in_form(about["form"], item) for item in found)
-    return _in_form(about["form"], found)
+    if about["placed"]:
+        folder = None if file is None else file.absolute().parent
+        return _in_form(lambda text: about["placed"](text, folder), found)
+    found = _in_form(about["form"], found)
+    if about["choices"] and found not in about["choices"]:
+        near = nearest(str(found), list(about["choices"])) if isinstance(found, str) else ""
+        raise ValueError(f"it is {in_words(kind, name)}{near}")
+    return found
 
 
 def _path(text: str, file: Path | None) -> Path:
@@ -86,13 +94,15 @@ def unknown_key(kind: type, name: str, whole: str, said: Callable[[str], str]) -
 
 
 def nearest(word: str, known: list[str] | None = None) -> str:
-    """What may have been meant, as the end of a sentence."""
-    every = [f"{section}.{name}" for section in SECTIONS for name in fields_of(SECTIONS[section])]
-    known = known or [*SECTIONS, *TABLES, *every]
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return (
-        f" (did you mean {near[0]}?)" if near else f" (there are {', '.join([*SECTIONS, *TABLES])})"
-    )
+    """What may have been meant, as the end of a sentence: one of `known`, else any setting."""
+    if known is not None:
+        near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+        return f" (did you mean {near[0]}?)" if near else ""
+    every = [key_of(section, name) for section in SECTIONS for name in fields_of(SECTIONS[section])]
+    sections = [section for section in SECTIONS if section]
+    near = difflib.get_close_matches(word, [*sections, *TABLES, *every], n=1, cutoff=0.5)
+    top = [*fields_of(SECTIONS[""]), *sections, *TABLES]
+    return f" (did you mean {near[0]}?)" if near else f" (there are {', '.join(top)})"
 
 
 def place(
@@ -100,8 +110,11 @@ def place(
 ) -> str:
     """`file:line` of a section or of a key in it, or the file alone where that is unclear.
 
+    section: its name; the empty one is what stands above all sections.
     number: which of the tables of this name, from 0.
     """
+    if not section:
+        return place(file, text, name or "")
     inside = False
     seen = -1
     for line_number, line in enumerate(text.splitlines(), 1):

@@ -2,41 +2,60 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from couchmend.errors import UsageError
-from couchmend.settings.checking import checked, nearest, place, shown, unknown_key
+from couchmend.settings.checking import checked, shown
+from couchmend.settings.effects import without_effect_in
 from couchmend.settings.sections import (
-    PREFIX,
+    ATTRIBUTES,
+    PROFILE_DEFAULTS,
     SECTIONS,
     TABLES,
     Settings,
-    fields_of,
-    types_of,
-    variable,
+    key_of,
+)
+from couchmend.settings.sources import (
+    POLICIES,
+    Given,
+    from_arguments,
+    from_environment,
+    from_file,
 )
 from couchmend.settings.tables import entries
 
+__all__ = ["POLICIES", "ConfigurationError", "Reading", "load", "read", "read_toml"]
+
 CONFIG_VARIABLE = "COUCHMEND_CONFIG"
 FILE_NAME = "couchmend.toml"
-POLICIES = "policies"
-"""The tables of the same file that are no settings: `couchmend.policies` reads them."""
+
+
+class ConfigurationError(UsageError):
+    """The configuration is wrong; `problems` are the mistakes, all of them, each in a sentence
+    that begins with where it stands."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems), operation="settings")
+        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
-    """A value as it was given.  `strict` tells that its type must be right as it stands."""
+class Reading:
+    """What was read: the settings as far as they are right, and what is wrong.
 
-    section: str
-    name: str
-    value: Any
-    where: str
-    strict: bool = True
+    origins: by key, where a value that was given stands; what is missing here is a default.
+    text, tables: the file's text, and what it says.
+    """
+
+    settings: Settings
+    problems: tuple[str, ...]
+    origins: Mapping[str, str]
+    text: str
+    tables: Mapping[str, Any]
 
 
 def load(
@@ -55,38 +74,81 @@ def load(
     environment: variables to read instead of the process's own.
 
     Raises:
-        UsageError: a file that cannot be read, a key that does not exist or a value that is
-            not allowed: all of them at once, each with where it stands.
+        UsageError: a file cannot be read.
+        ConfigurationError: keys that do not exist or values that are not allowed: all of them
+            at once, each with where it stands.
+    """
+    found = read(arguments, config=config, environment=environment)
+    if found.problems:
+        raise ConfigurationError(found.problems)
+    return found.settings
+
+
+def read(
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    config: str | Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Reading:
+    """As `load`, but what is wrong is told instead of raised.
+
+    Raises:
+        UsageError: a file cannot be read.
     """
     variables = os.environ if environment is None else environment
     problems: list[str] = []
     file = _file(config, variables)
     text, tables = ("", {}) if file is None else read_toml(file, "settings")
-    given: dict[tuple[str, str], _Given] = {}
+    given: dict[tuple[str, str], Given] = {}
     for found in (
-        *_from_file(file, text, tables, problems),
-        *_from_environment(variables, problems),
-        *_from_arguments(arguments or {}, problems),
+        *from_file(file, text, tables, problems),
+        *from_environment(variables, problems),
+        *from_arguments(arguments or {}, problems),
     ):
         given[found.section, found.name] = found
-    values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
-    for found in given.values():
-        try:
-            kind = SECTIONS[found.section]
-            value = checked(kind, found.name, found.value, strict=found.strict, file=file)
-            values[found.section][found.name] = value
-        except ValueError as problem:
-            key = f"{found.section}.{found.name}"
-            problems.append(
-                f"{found.where}: {key} = {shown(found.value)} is not allowed: {problem}"
-            )
+    values = _checked(given, file, problems)
+    problems += [
+        f"{given[place].where}: {key_of(*place)} = {shown(given[place].value)} has no effect: {why}"
+        for place, why in without_effect_in(values)
+    ]
+    profile = values.get(("", "profile"), "development")
+    for place, value in PROFILE_DEFAULTS[profile].items():
+        values.setdefault(place, value)
+    kinds = {name: dict[str, Any]() for name in SECTIONS}
+    for (section, name), value in values.items():
+        kinds[section][name] = value
+    sections: dict[str, Any] = {
+        ATTRIBUTES.get(name, name): SECTIONS[name](**kinds[name]) for name in SECTIONS
+    }
     rows: dict[str, Any] = {
         name: entries(name, tables.get(name, []), file, text, problems) for name in TABLES
     }
-    if problems:
-        raise UsageError("; ".join(problems), operation="settings")
-    sections: dict[str, Any] = {name: SECTIONS[name](**values[name]) for name in SECTIONS}
-    return Settings(**sections, **rows, file=file)
+    return Reading(
+        Settings(**sections, **rows, file=file),
+        tuple(problems),
+        {key_of(*place): found.where for place, found in given.items()},
+        text,
+        tables,
+    )
+
+
+def _checked(
+    given: Mapping[tuple[str, str], Given], file: Path | None, problems: list[str]
+) -> dict[tuple[str, str], Any]:
+    values = {}
+    for (section, name), found in given.items():
+        try:
+            # Paths count from the folder of the file that says them.
+            folder = file if str(found.where).startswith(f"{file}") else None
+            values[section, name] = checked(
+                SECTIONS[section], name, found.value, strict=found.strict, file=folder
+            )
+        except ValueError as problem:
+            problems.append(
+                f"{found.where}: {key_of(section, name)} = {shown(found.value)} is not allowed:"
+                f" {problem}"
+            )
+    return values
 
 
 def _file(config: str | Path | None, variables: Mapping[str, str]) -> Path | None:
@@ -136,70 +198,3 @@ def read_toml(file: Path, operation: str) -> tuple[str, dict[str, Any]]:
             target=str(file),
             hint="it must be TOML in UTF-8",
         ) from problem
-
-
-def _from_file(
-    file: Path | None, text: str, tables: Mapping[str, Any], problems: list[str]
-) -> Iterator[_Given]:
-    for section, table in tables.items():
-        if section in TABLES or section == POLICIES:
-            continue
-        where = place(file, text, section)
-        if section not in SECTIONS:
-            problems.append(f"{where}: there is no section [{section}]{nearest(section)}")
-        elif not isinstance(table, dict):
-            problems.append(f"{where}: {section} = {shown(table)} is not allowed: it is a section")
-        else:
-            for name, value in table.items():
-                where = place(file, text, section, name)
-                if _exists(section, name, f"{section}.{name}", where, problems):
-                    yield _Given(section, name, value, where)
-
-
-def _from_environment(variables: Mapping[str, str], problems: list[str]) -> Iterator[_Given]:
-    for key in sorted(variables):
-        section, separator, name = key.removeprefix(PREFIX).lower().partition("__")
-        if key.startswith(PREFIX) and separator:
-            where = f"environment variable {key}"
-            if section in TABLES:
-                problems.append(f"{where}: [[{section}]] stands in the configuration file only")
-            elif section not in SECTIONS:
-                every = [variable(s, n) for s in SECTIONS for n in fields_of(SECTIONS[s])]
-                problems.append(f"{where}: there is no such setting{nearest(key, every)}")
-            elif _exists(section, name, key, where, problems):
-                value = _parsed(types_of(SECTIONS[section])[name], variables[key])
-                yield _Given(section, name, value, where, strict=False)
-
-
-def _from_arguments(arguments: Mapping[str, Any], problems: list[str]) -> Iterator[_Given]:
-    for key, value in arguments.items():
-        section, _, name = key.partition(".")
-        if section not in SECTIONS:
-            problems.append(f"argument: there is no setting {key}{nearest(key)}")
-        elif _exists(section, name, key, "argument", problems) and value is not None:
-            value = tuple(value) if isinstance(value, list) else value
-            yield _Given(section, name, value, "argument")
-
-
-def _exists(section: str, name: str, key: str, where: str, problems: list[str]) -> bool:
-    if name in fields_of(SECTIONS[section]):
-        return True
-
-    def said(meant: str) -> str:
-        return variable(section, meant) if key.startswith(PREFIX) else f"{section}.{meant}"
-
-    why = unknown_key(SECTIONS[section], name, f"[{section}]", said)
-    problems.append(f"{where}: there is no setting {key}{why}")
-    return False
-
-
-def _parsed(kind: Any, text: str) -> Any:
-    """What an environment variable says: lists as JSON or with commas, the rest as it stands."""
-    if kind != tuple[str, ...]:
-        return text.strip()
-    if text.lstrip().startswith("["):
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return [part for part in (part.strip() for part in text.split(",")) if part]

@@ -8,7 +8,8 @@ from typing import Any
 
 from couchmend.settings.checking import checked, place, shown, unknown_key
 from couchmend.settings.effects import without_effect
-from couchmend.settings.sections import TABLES, fields_of
+from couchmend.settings.fields import fields_of
+from couchmend.settings.sections import TABLES
 
 
 def entries(
@@ -28,7 +29,7 @@ def entries(
     found = [
         _fields(table, entry, number, file, text, problems) for number, entry in enumerate(given)
     ]
-    for number, name, why in without_effect(found):
+    for number, name, why in without_effect(table, found):
         where = place(file, text, table, name, number)
         key = f"{table}[{number}].{name}"
         problems.append(f"{where}: {key} = {shown(str(found[number][name]))} has no effect: {why}")
