@@ -20,15 +20,17 @@ PACKAGE = "couchmend"
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "events": {"errors"},
+    "functions": {"errors"},
     "core": {"errors", "events"},
     "settings": {"errors", "events"},
     "replica": {"core", "errors", "events", "settings"},
     "journal": {"core", "errors", "events", "settings"},
 }
 for layer, below in (
-    ("policies", ["core"]),
+    ("policies", ["core", "functions"]),
+    ("configuration", ["policies"]),
     ("schemas", ["core"]),
-    ("engine", ["policies", "journal", "replica"]),
+    ("engine", ["configuration", "journal", "replica"]),
     ("operations", ["engine"]),
     ("observe", ["operations"]),
     ("service", ["observe"]),

@@ -8,15 +8,11 @@ configuration files only.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from couchmend.core.document import JSON
@@ -25,6 +21,7 @@ from couchmend.core.policy.policy import DEFAULT, Policy, choose
 from couchmend.core.policy.resolvers import Resolver
 from couchmend.core.policy.rules import MODULE_AND_FUNCTION, as_resolver, is_known
 from couchmend.errors import UsageError
+from couchmend.functions import imported
 from couchmend.settings.checking import place
 from couchmend.settings.loading import POLICIES, read_toml
 
@@ -186,7 +183,7 @@ def _resolvers(
             if name in points:
                 found[name] = as_resolver(name, _callable(points[name].load()))
             elif MODULE_AND_FUNCTION.fullmatch(name):
-                found[name] = as_resolver(name, _callable(_imported(name, file)))
+                found[name] = as_resolver(name, _callable(imported(name, file)))
         except Exception as problem:  # noqa: BLE001  # anyone's code; its message is kept
             key = (POLICIES, policy, "fields", field)
             why = f"{dotted(key)} = {name!r} cannot be loaded: {_told(problem)}"
@@ -222,36 +219,3 @@ def _callable(found: Any) -> Any:
     except ValueError:  # some that are not written in Python do not say what they take
         pass
     return found
-
-
-def _imported(name: str, file: Path) -> Any:
-    """What `module:function` names.
-
-    Raises:
-        UsageError: the module has no such function.
-        Exception: whatever importing the module raises.
-    """
-    module_name, _, attributes = name.partition(":")
-    beside = file.absolute().parent / f"{module_name}.py"
-    if beside.is_file():
-        found: Any = _from_file(module_name, beside)
-    else:
-        found = importlib.import_module(module_name)
-    for attribute in attributes.split("."):
-        if not hasattr(found, attribute):
-            names = [known for known in vars(found) if not known.startswith("_")]
-            meant = did_you_mean(attribute, names)
-            raise UsageError(f"{module_name} has no {attribute}{meant}")
-        found = getattr(found, attribute)
-    return found
-
-
-def _from_file(name: str, file: Path) -> ModuleType:
-    """A module from a file; each time anew, so that a changed one counts."""
-    spec = importlib.util.spec_from_file_location(f"_couchmend_{name}", file)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{file} is not a module")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look there for their module
-    spec.loader.exec_module(module)
-    return module

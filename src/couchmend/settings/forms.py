@@ -144,7 +144,7 @@ def as_level(text: str) -> str:
 def as_hours(text: str) -> str:
     """From when to when, each day."""
     match = _HOURS.fullmatch(text.replace(" ", ""))
-    if match is None or match[1, 2] == match[3, 4]:
+    if match is None or match.group(1, 2) == match.group(3, 4):
         raise ValueError('hours are written like "22:00-06:00"')
     return match[0]
 
