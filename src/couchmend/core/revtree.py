@@ -92,10 +92,12 @@ class Inserted(Enum):
 class RevTree:
     """The revisions of one document and how they descend from each other."""
 
-    __slots__ = ("_nodes",)
+    __slots__ = ("_leaves", "_nodes")
 
     def __init__(self) -> None:
         self._nodes: dict[Rev, _Node] = {}
+        self._leaves: tuple[Leaf, ...] | None = None
+        """In winner order, until the tree changes."""
 
     @classmethod
     def of(cls, chains: Iterable[tuple[Sequence[Rev], bool]]) -> Self:
@@ -132,6 +134,7 @@ class RevTree:
         branches it there; one that does not starts a root of its own.  What is known of a
         revision stays: its parent and whether it is deleted.
         """
+        self._leaves = None
         nodes = self._nodes
         newest = nodes.get(chain[0])
         if newest is not None:
@@ -191,6 +194,7 @@ class RevTree:
 
         Revisions that are no leaves are passed over.
         """
+        self._leaves = None
         purged, removed = [], []
         for leaf in revs:
             node = self._nodes.get(leaf)
@@ -207,6 +211,7 @@ class RevTree:
         return purged, removed
 
     def _forget(self, revs: Sequence[Rev]) -> None:
+        self._leaves = None
         gone = set(revs)
         for rev in revs:
             node = self._nodes.pop(rev)
@@ -233,10 +238,12 @@ class RevTree:
 
     def leaves(self) -> list[Leaf]:
         """All leaves in winner order, the winner first."""
-        leaves = [Leaf(rev, n.deleted) for rev, n in self._nodes.items() if not n.children]
-        if len(leaves) > 1:
-            leaves.sort(key=lambda leaf: leaf.precedence, reverse=True)
-        return leaves
+        if self._leaves is None:
+            leaves = [Leaf(rev, n.deleted) for rev, n in self._nodes.items() if not n.children]
+            if len(leaves) > 1:
+                leaves.sort(key=lambda leaf: leaf.precedence, reverse=True)
+            self._leaves = tuple(leaves)
+        return list(self._leaves)
 
     def leaves_in_tree_order(self) -> list[Leaf]:
         """All leaves as CouchDB lists them in `open_revs`: youngest root first, then by hash."""

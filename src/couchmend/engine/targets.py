@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import unquote
 
+from couchmend import settings
 from couchmend.core.conflicts.eligibility import Mode
 from couchmend.errors import CouchmendError, DatabaseNotFound, UsageError, without_credentials
 from couchmend.replica.base import Replica, Server
@@ -106,13 +107,15 @@ class Watched:
     """The databases that some entries mean, as they come and go.  Usable from several threads;
     close it, or use it in a `with`: its replicas are closed with it."""
 
-    def __init__(self, entries: Iterable[Entry], servers: Servers | None = None) -> None:
-        """servers: how to talk to CouchDBs.
+    def __init__(
+        self, entries: Iterable[Entry], servers: Sequence[settings.Server] | Servers = ()
+    ) -> None:
+        """servers: how to talk to CouchDBs; see `open_replica`.
 
         Raises:
             UsageError: an address is none.
         """
-        self._servers = servers
+        self._given = servers
         self._places = [_Place.of(entry) for entry in entries]
         self._targets: dict[str, Target] = {}
         self._opened: dict[str, Server] = {}
@@ -165,7 +168,7 @@ class Watched:
         path = _path(target.address, "file:")
         if path is not None and not path.is_file():
             raise DatabaseNotFound(target.url, hint="check the path")
-        opened = open_replica(target.address, create=False, servers=self._servers or ())
+        opened = open_replica(target.address, create=False, servers=self._servers(target.url))
         with self._lock:
             return self._keep(target, opened)
 
@@ -203,6 +206,17 @@ class Watched:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _servers(self, url: str) -> Sequence[settings.Server] | Servers:
+        """One object for all databases, which then share the limits of their servers."""
+        if not url.startswith("http"):
+            return ()
+        from couchmend.replica.couch.connection.servers import Servers
+
+        with self._lock:
+            if not isinstance(self._given, Servers):
+                self._given = Servers(self._given)
+            return self._given
+
     def _of(self, place: _Place) -> Iterator[Target]:
         if place.pattern is None:
             yield place.target(place.address, place.database, place.shown)
@@ -219,7 +233,7 @@ class Watched:
                 path = _path(place.address, "dir:")
                 if path is not None and not path.is_dir():
                     raise DatabaseNotFound(place.address, hint="there is no such folder")
-                found = open_server(place.address, servers=self._servers or ())
+                found = open_server(place.address, servers=self._servers(place.shown))
                 self._opened[place.address] = found
             return found
 

@@ -47,17 +47,23 @@ def deletions(doc: ConflictedDocument, policy: Policy) -> tuple[Rev, ...]:
     return tuple(rev for rev in found if rev not in doc.acknowledged)
 
 
-def classify(doc: ConflictedDocument, folded: Fold, policy: Policy) -> Classification:
+def classify(
+    doc: ConflictedDocument,
+    folded: Fold,
+    policy: Policy,
+    decided: Sequence[Decision] | None = None,
+) -> Classification:
     """The type and the severity of a conflict.
 
     folded: the merge of its live versions under the policy, before any strategy.
+    decided: what became of each path in it, where that is known already; see `joined`.
     """
     deleted = deletions(doc, policy)
     if not deleted and not folded.side.open and _are_alike(doc, policy):
         sentence = "the versions are equal but for what is about the version"
         return Classification("merge_candidates", "low", None, sentence, alike=True)
     type, why = _type(doc, folded, policy, deleted)
-    found = _weightiest(folded, policy, whole=bool(deleted))
+    found = _weightiest(folded, policy, decided, whole=bool(deleted))
     weight, path = found or ("other", None)
     return Classification(type, TABLE[type][weight], path, why)
 
@@ -146,7 +152,9 @@ def _removals(folded: Fold) -> Iterator[Path]:
 # --- severity
 
 
-def _weightiest(folded: Fold, policy: Policy, *, whole: bool) -> Weighed | None:
+def _weightiest(
+    folded: Fold, policy: Policy, decided: Sequence[Decision] | None, *, whole: bool
+) -> Weighed | None:
     """The weightiest path that is open; where none is, that both sides changed.
 
     whole: whether the document was deleted, which touches every field.
@@ -162,7 +170,8 @@ def _weightiest(folded: Fold, policy: Policy, *, whole: bool) -> Weighed | None:
     ]
     if unresolved:
         return weightiest(unresolved)
-    decided = joined(folded.side, [meeting.decisions for meeting in folded.meetings])
+    if decided is None:
+        decided = joined(folded.side, [meeting.decisions for meeting in folded.meetings])
     return weightiest(
         weigh(decision.path, _changes(decision), policy)
         for decision in decided

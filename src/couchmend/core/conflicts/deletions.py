@@ -21,6 +21,8 @@ def concurrent_deletions(tree: RevTree) -> tuple[Rev, ...]:
     the loser of a conflict keeps a leaf that precedes it, and that revision stays in the tree:
     this witness tells a resolution from a deletion.  A tombstone is no witness.
     """
+    if not _has_both(tree):
+        return ()
     shape = _Shape(tree)
     found = []
     for rev in shape.dead:
@@ -33,9 +35,9 @@ def concurrent_deletions(tree: RevTree) -> tuple[Rev, ...]:
 def possible_deletions(tree: RevTree) -> tuple[Rev, ...]:
     """The other dead leaves with edits of their own: losers of a conflict that was resolved,
     or deletions of what somebody else edited, too.  Nothing tells which."""
-    shape = _Shape(tree)
-    if not shape.above_live:
+    if not _has_both(tree):
         return ()
+    shape = _Shape(tree)
     concurrent = set(concurrent_deletions(tree))
     return tuple(
         sorted(rev for rev in shape.dead if rev not in concurrent and shape.has_own_edits(rev))
@@ -63,6 +65,12 @@ def is_hidden(tree: RevTree) -> bool:
 def row_digest(revs: Iterable[Rev]) -> str:
     """SHA-256, in hexadecimal, over all leaf revisions of a row of the changes feed."""
     return hashlib.sha256(dumps(sorted(map(str, revs)))).hexdigest()
+
+
+def _has_both(tree: RevTree) -> bool:
+    """Whether there are live leaves and dead ones: else no deletion is in conflict."""
+    leaves = tree.leaves()
+    return bool(leaves) and not leaves[0].deleted and leaves[-1].deleted
 
 
 class _Shape:

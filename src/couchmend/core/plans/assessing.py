@@ -173,7 +173,7 @@ def _suggestion(start: Examined) -> Examined:
 
 def _classified(start: Examined) -> Classified:
     doc, policy, versions = start.doc, start.policy, start.versions
-    kind = classify(doc, versions.folded, policy)
+    kind = classify(doc, versions.folded, policy, versions.decisions)
     paths = dict.fromkeys(
         decision.path
         for decision in versions.decisions
