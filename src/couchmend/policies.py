@@ -8,10 +8,8 @@ configuration files only.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +191,8 @@ def _resolvers(
 
 
 def _points() -> dict[str, Any]:
+    from importlib.metadata import entry_points
+
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
@@ -212,6 +212,8 @@ def _callable(found: Any) -> Any:
         return found
     if not callable(found):
         raise UsageError(f"it is {type(found).__name__}, not a function")
+    import inspect
+
     try:
         inspect.signature(found).bind(None, None, None, None)
     except TypeError as problem:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import couchmend
-from couchmend.cli import demo, merge, replica, replicate, serve
+from couchmend.cli import demo, merge, replica, replicate, scan, serve
 from couchmend.cli.users import users_app
 
 PROGRAM = "couchmend"
@@ -55,6 +55,7 @@ def build(verbosity: Verbosity) -> typer.Typer:
         _help_when_alone(context)
 
     app.command("demo")(demo.demo)
+    app.command("scan")(scan.scan)
     app.command("merge")(merge.merge)
     app.command("replicate")(replicate.replicate)
     app.add_typer(_replica(), name="replica")

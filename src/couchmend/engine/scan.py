@@ -40,10 +40,15 @@ class Scanned:
 
     database: str
     document: str
-    policy: str
+    examined_by: Policy
     found: Classified
     leaves: int
     doc: ConflictedDocument
+
+    @property
+    def policy(self) -> str:
+        """The name of the policy that holds for it."""
+        return self.examined_by.name
 
     @property
     def type(self) -> str:
@@ -205,7 +210,7 @@ class Scan:
         if found is None:
             return None
         leaves = len(doc.live) + len(doc.unreadable) + (1 if found.hidden else 0)
-        return Scanned(doc.database, doc.id, policy.name, found, leaves, doc)
+        return Scanned(doc.database, doc.id, policy, found, leaves, doc)
 
 
 def classified_anyway(doc: ConflictedDocument, policy: Policy) -> Classified | None:
