@@ -29,8 +29,9 @@ LAYERS: dict[str, set[str]] = {
 for layer, below in (
     ("policies", ["core", "functions"]),
     ("configuration", ["policies"]),
+    ("reloading", ["configuration"]),
     ("schemas", ["core"]),
-    ("engine", ["configuration", "journal", "replica"]),
+    ("engine", ["reloading", "journal", "replica"]),
     ("operations", ["engine"]),
     ("observe", ["operations"]),
     ("service", ["observe"]),
