@@ -59,6 +59,7 @@ def build(verbosity: Verbosity) -> typer.Typer:
     app.command("merge")(merge.merge)
     app.command("replicate")(replicate.replicate)
     app.add_typer(_replica(), name="replica")
+    app.add_typer(journal_app, name="journal")
     return app
 
 

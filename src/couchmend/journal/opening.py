@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -30,13 +31,18 @@ _LOCK: Final = 0x636F756368  # of PostgreSQL's advisory locks: to make or migrat
 
 
 def open_journal(
-    url: str, *, create: bool = True, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS
+    url: str,
+    *,
+    create: bool = True,
+    any_version: bool = False,
+    busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
 ) -> Journal:
     """Open a journal; one that is not there is made.
 
     url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite://` for one in memory, or
         `postgresql://[user[:password]@]host[:port]/database`.
     create: whether it may be made.
+    any_version: whether it may be of another version; `upgrading` does nothing else with it.
 
     Raises:
         UsageError: the URL is none of these, or a library for it is not installed.
@@ -46,7 +52,7 @@ def open_journal(
     with translated(place.shown):
         journal = Journal(place, busy_timeout_seconds)
         try:
-            _prepare(journal, place, create=create)
+            _prepare(journal, place, create=create, any_version=any_version)
         except BaseException:
             journal.close()
             raise
@@ -134,6 +140,19 @@ class Journal:
         """Close its connections; transactions that are under way end as they would have."""
         self._closed = True
         self._engine.dispose()
+
+    def copy_into(self, path: Path) -> None:
+        """Copy a SQLite journal into an empty file, as it is now; others may go on meanwhile.
+
+        Raises:
+            JournalError: it cannot be read, or the copy not be written.
+        """
+        with translated(str(path)), self._connection() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            with closing(sqlite3.connect(path)) as copy:
+                driver.backup(copy, pages=1000)
+                copy.execute("PRAGMA journal_mode = DELETE")
 
     def _flush(self, connection: Connection) -> None:
         """What was erased is in the write-ahead log until that is written over."""
@@ -246,7 +265,7 @@ def _begin(connection: Connection) -> None:
 # --- making
 
 
-def _prepare(journal: Journal, place: Address, *, create: bool) -> None:
+def _prepare(journal: Journal, place: Address, *, create: bool, any_version: bool) -> None:
     if place.path is not None:
         _make_file(place.path, place.shown, create=create)
         with journal.engine.connect() as connection:
@@ -266,7 +285,8 @@ def _prepare(journal: Journal, place: Address, *, create: bool) -> None:
         with journal.write() as tx:
             _make_tables(tx, place.shown)
             found = revision(tx)
-    _check_revision(found or "", place.shown)
+    if not any_version:
+        _check_revision(found or "", place.shown)
 
 
 def _make_file(path: Path, shown: str, *, create: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from couchmend.core.document import JSON
 from couchmend.core.revtree import Rev
@@ -19,7 +19,7 @@ from couchmend.journal.conflict_rows import (
     open_ones,
     rank,
 )
-from couchmend.journal.tables import conflict_labels, conflict_versions, conflicts
+from couchmend.journal.tables import conflict_labels, conflict_versions, conflicts, databases
 from couchmend.journal.tallies import tally
 from couchmend.journal.writing import hold_database
 
@@ -83,9 +83,7 @@ def _queue(
 ) -> dict[str, Queued]:
     known = open_ones(tx, database_id, [finding.document for finding in findings])
     fresh = [finding for finding in findings if finding.document not in known]
-    if fresh:
-        tx.execute(insert(conflicts), [_new_row(database_id, one, now) for one in fresh])
-    numbered = open_ones(tx, database_id, [finding.document for finding in fresh])
+    numbered = _inserted(tx, database_id, [_new(database_id, one, now) for one in fresh])
     queued: dict[str, Queued] = {}
     for finding in findings:
         old = known.get(finding.document)
@@ -147,8 +145,30 @@ def _again(old: Conflict, finding: Finding, now: int) -> Queued:
     return Queued(new, "version" if is_version else "same")
 
 
-def _new_row(database_id: int, finding: Finding, now: int) -> dict[str, Any]:
-    conflict = Conflict(
+def _inserted(tx: Connection, database_id: int, made: Sequence[Conflict]) -> dict[str, Conflict]:
+    """New conflicts with their numbers, by document."""
+    if not made:
+        return {}
+    rows = [{**_row(one), "document_key": key(one.document)} for one in made]
+    tx.execute(insert(conflicts), rows)
+    name = tx.scalar(select(databases.c.name).where(databases.c.id == database_id))
+    c = conflicts.c
+    numbers = tx.execute(
+        select(c.document_key, c.id).where(
+            c.database_id == database_id,
+            c.document_key.in_([row["document_key"] for row in rows]),
+            c.closed_at.is_(None),
+        )
+    )
+    by_key = {bytes(row.document_key): row.id for row in numbers}
+    return {
+        one.document: replace(one, id=by_key[row["document_key"]], database=name or "")
+        for one, row in zip(made, rows, strict=True)
+    }
+
+
+def _new(database_id: int, finding: Finding, now: int) -> Conflict:
+    return Conflict(
         id=0,
         database_id=database_id,
         database="",
@@ -179,8 +199,6 @@ def _new_row(database_id: int, finding: Finding, now: int) -> dict[str, Any]:
         next_attempt_at=None,
         last_error="",
     )
-    row = _row(conflict)
-    return {**row, "document_key": key(conflict.document)}
 
 
 def _row(conflict: Conflict) -> dict[str, Any]:

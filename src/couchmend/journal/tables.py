@@ -51,6 +51,11 @@ def _whole(name: str, *, nullable: bool = False) -> Column[int]:
     return Column(name, Number, nullable=nullable)
 
 
+def _later(target: str) -> ForeignKey:
+    """What it refers to may come later in the same transaction."""
+    return ForeignKey(target, deferrable=True, initially="DEFERRED")
+
+
 def _bytes(name: str, *, nullable: bool = False) -> Column[bytes]:
     return Column(name, LargeBinary, nullable=nullable)
 
@@ -276,8 +281,8 @@ resolutions = Table(
     Column("accepted", Boolean, nullable=False),
     _words("outcome"),
     _words("error"),
-    Column("undone_by", Number, ForeignKey("resolutions.id"), nullable=True),
-    Column("undo_of", Number, ForeignKey("resolutions.id"), nullable=True),
+    Column("undone_by", Number, _later("resolutions.id"), nullable=True),
+    Column("undo_of", Number, _later("resolutions.id"), nullable=True),
     sqlite_autoincrement=True,
 )
 _r = resolutions.c

@@ -2,43 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from couchmend.core.revtree import Rev
 from couchmend.journal import archive, conflicts, databases, leases, records, resolutions
-from couchmend.journal.opening import open_journal
-
-A, B, C = (Rev(2, letter * 32) for letter in "abc")
-ROOT = Rev(1, "0" * 32)
+from couchmend.journal.opening import Journal
+from tests.journal.findings import A, B, C, ROOT, finding
 
 
-def finding(document: str, **changes: object) -> conflicts.Finding:
-    values: dict[str, object] = {
-        "document": document,
-        "type": "edit_edit",
-        "severity": "high",
-        "hidden": False,
-        "leaves": 2,
-        "fields": ["title"],
-        "devices": ["phone", "tablet"],
-        "suggested": "manual",
-        "eligible": False,
-        "reason": "a person must decide",
-        "sentence": "the versions changed title",
-        "policy": "default",
-        "policy_digest": "p",
-        "digest": "d",
-        "leafset": [A, B],
-        "row_digest": "r",
-        "details": {"checks": []},
-    }
-    return conflicts.Finding(**(values | changes))  # type: ignore[arg-type]
-
-
-def test_everything_once(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "journal.db"
-    with open_journal(f"sqlite:///{path}") as journal:
-        assert path.stat().st_mode & 0o777 == 0o600
+def test_everything_once(journal: Journal) -> None:
+    if True:
         with journal.write() as tx:
             db = databases.register(tx, "notes", "http://u:p@h/notes", 5)
             assert "p@" not in db.url
