@@ -40,8 +40,8 @@ for layer, below in (
 ):
     LAYERS[layer] = {"errors", "events", "settings"}.union(*({b} | LAYERS[b] for b in below))
 
-# The package itself is what a user imports: it opens replicas.
-LAYERS[""] = {"core", "errors", "events", "replica", "settings"}
+# The package itself is what a user imports: replicas, and the engine.
+LAYERS[""] = LAYERS["engine"] | {"engine"}
 LAYERS["cli"] |= {"", "schemas"}
 LAYERS["__main__"] = {"cli"}
 

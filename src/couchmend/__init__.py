@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from couchmend.core.merging.merge import Merge, merge, merge_json
     from couchmend.core.policy.policy import Policy
     from couchmend.core.values import ABSENT
+    from couchmend.engine.scan import scan
     from couchmend.replica.opening import open_replica, open_server
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "merge_json",
     "open_replica",
     "open_server",
+    "scan",
 ]
 __version__ = "0.1.0"
 
@@ -32,6 +34,7 @@ _HOMES = {
     "merge_json": "couchmend.core.merging.merge",
     "open_replica": "couchmend.replica.opening",
     "open_server": "couchmend.replica.opening",
+    "scan": "couchmend.engine.scan",
 }
 
 
