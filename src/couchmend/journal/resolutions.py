@@ -290,7 +290,8 @@ def _written(
             .where(
                 c.database_id == database_id,
                 c.document_key.in_(by_key),
-                c.state.in_(["written", "done"]),
+                # Whatever is noted was confirmed, however the resolution ended.
+                c.written.is_not(None) | (c.state != "abandoned"),
             )
             .order_by(c.id)
         )
