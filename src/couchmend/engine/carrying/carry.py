@@ -21,7 +21,7 @@ from couchmend.engine.carrying.operations import Running, TimedOut
 from couchmend.engine.carrying.site import Order, Site
 from couchmend.engine.carrying.tombstoning import hold_bodyless, tombstone_losers
 from couchmend.engine.carrying.verifying import sequence_now, verify
-from couchmend.engine.carrying.work import Work
+from couchmend.engine.carrying.work import Task, Work
 from couchmend.engine.carrying.writing import write_merges
 from couchmend.errors import EngineRefused, ReplicaError
 from couchmend.events import ResolutionPlanned
@@ -186,7 +186,7 @@ def _steps(site: Site, running: Running, works: Sequence[Work]) -> list[Carried]
 
 
 @contextmanager
-def stopping(works: Sequence[Work]) -> Iterator[None]:
+def stopping(works: Sequence[Task]) -> Iterator[None]:
     """What is not decided when writing is forbidden, or there is no time left, is stopped."""
     try:
         yield

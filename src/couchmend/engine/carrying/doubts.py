@@ -9,16 +9,16 @@ from typing import TypeVar
 from couchmend.engine.carrying.operations import Running
 from couchmend.engine.carrying.sending import Row, Unknown
 from couchmend.engine.carrying.site import Site
-from couchmend.engine.carrying.work import Work
+from couchmend.engine.carrying.work import Task
 from couchmend.errors import ReplicaError
 
 
 @dataclass(slots=True)
 class Pending:
-    """A write, and what the last request said of it; `settled` once it is known what became of
-    it."""
+    """A write of a task, and what the last request said of it; `settled` once it is known what
+    became of it."""
 
-    work: Work
+    task: Task
     row: Row | None = None
     settled: bool = False
 
@@ -63,8 +63,8 @@ def settle(
             left = _unsettled(left)
     for one in left:
         one.settled = True
-        if one.work.outcome is None:
-            one.work.unavailable(_problem(one))
+        if one.task.outcome is None:
+            one.task.unavailable(_problem(one))
 
 
 def _unsettled(among: Iterable[P]) -> list[P]:
@@ -74,7 +74,7 @@ def _unsettled(among: Iterable[P]) -> list[P]:
 def _problem(one: Pending) -> ReplicaError:
     if isinstance(one.row, Unknown):
         return one.row.problem
-    return ReplicaError("it is not known whether it was written", target=one.work.document)
+    return ReplicaError("it is not known whether it was written", target=one.task.document)
 
 
 def _pause(site: Site, running: Running, attempt: int, left: Sequence[Pending]) -> None:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from sqlalchemy import Connection
 
 from couchmend.engine.carrying.site import Site
-from couchmend.engine.carrying.work import Work
 from couchmend.errors import JournalError
 from couchmend.journal import records
 
@@ -68,6 +67,16 @@ class Running:
         return self._site.clock.monotonic() + seconds < self._until
 
 
-def documents_of(works: Sequence[Work]) -> list[str]:
-    """The documents of some resolutions."""
-    return [work.document for work in works]
+def forget_overdue(site: Site) -> None:
+    """Forget steps of this database that have no time left: whoever was at them is gone."""
+    now, name = site.clock.now(), site.database.name
+    with site.journal.read() as tx:
+        overdue = [
+            one.id
+            for one in records.pending_operations(tx)
+            if one.database == name and one.started_at + one.timeout < now
+        ]
+    if overdue:
+        with site.journal.write() as tx:
+            for number in overdue:
+                records.end_operation(tx, number)

@@ -25,6 +25,7 @@ _TOMBSTONE_BYTES = 200
 
 @dataclass(slots=True, kw_only=True)
 class _Grave(Pending):
+    work: Work
     tombstone: Tombstone
 
 
@@ -72,7 +73,7 @@ def _turns(works: Sequence[Work]) -> Iterator[list[_Grave]]:
     if turn:
         yield turn
     turn = [
-        _Grave(work=work, tombstone=tombstone)
+        _Grave(task=work, work=work, tombstone=tombstone)
         for work in _alive(works)
         for tombstone in work.plan.tombstones
         if tombstone.rev == work.plan.winner and tombstone.rev not in work.tombstones
@@ -87,7 +88,11 @@ def _alive(works: Sequence[Work]) -> list[Work]:
 
 def _graves(work: Work, start: int, end: int | None) -> list[_Grave]:
     losers = [one for one in work.plan.tombstones if one.rev != work.plan.winner][start:end]
-    return [_Grave(work=work, tombstone=one) for one in losers if one.rev not in work.tombstones]
+    return [
+        _Grave(task=work, work=work, tombstone=one)
+        for one in losers
+        if one.rev not in work.tombstones
+    ]
 
 
 def _send(site: Site, running: Running, waiting: Sequence[_Grave]) -> None:
@@ -126,19 +131,14 @@ def _settle(one: _Grave, now: Present) -> None:
     """What became of a tombstone by what there is now; it stays unsettled where it is to be sent
     again."""
     work, loser = one.work, one.tombstone.rev
-    if one.tombstone.expected in now.tree:
-        _confirm(one, one.tombstone.expected)
+    found = tombstone_in(one.tombstone, now)
+    if found is not None:
+        _confirm(one, found)
         return
     if not now.tree.is_leaf(loser):
         one.settled = True
-        dead = [rev for rev in now.children(loser) if now.tree.is_deleted(rev)]
-        ours = [rev for rev in dead if now.tree.is_leaf(rev) and not now.bodies.get(rev)]
-        if ours:
-            # A server that hashes otherwise; the plain deletion of a leaf has one author or two.
-            _confirm(one, ours[0])
-        elif work.outcome is None:
-            gone = "" if loser in now.tree else ", or is gone"
-            work.moved(f"{loser} was edited or deleted meanwhile{gone}")
+        if work.outcome is None:
+            work.moved(moved_away(loser, now))
         return
     match one.row:
         case Refused(error="conflict"):
@@ -149,7 +149,25 @@ def _settle(one: _Grave, now: Present) -> None:
             one.settled = True
             if work.outcome is None:
                 work.refused(error, reason)
-        case _ if now.live_from(work.kept) is None and loser != work.kept:
+        case _ if loser != work.kept and now.live_from(work.kept) is None:
             one.settled = True
             if work.outcome is None:
                 work.moved(f"{work.kept} is not there any more")
+
+
+def tombstone_in(tombstone: Tombstone, now: Present) -> Rev | None:
+    """The revision that a tombstone became, if it is there: under the expected name, or on a
+    server that hashes otherwise, the deletion of that leaf that says nothing."""
+    if tombstone.expected in now.tree:
+        return tombstone.expected
+    for rev in now.children(tombstone.rev):
+        if rev in now.dead and not now.bodies.get(rev, {"": "not read"}):
+            return rev
+    return None
+
+
+def moved_away(loser: Rev, now: Present) -> str:
+    """What is told of a loser that is no leaf any more."""
+    if loser in now.tree:
+        return f"{loser} was edited or deleted meanwhile"
+    return f"{loser} is not there any more"

@@ -114,7 +114,9 @@ def judge(site: Site, work: Work, now: Present) -> None:
 def _was_deleted(site: Site, work: Work, now: Present) -> bool:
     """Whether somebody else, or a person by our hands, deleted what was to live on."""
     if work.kept not in now.tree:
-        return False
+        # It may be beyond what the database remembers of a longer history.
+        strange = now.dead - work.before - set(work.tombstones.values())
+        return work.recovered or bool(strange)
     below = {rev for rev in now.dead if work.kept in now.tree.ancestry(rev)}
     with site.journal.read() as tx:
         known = resolutions.listed(

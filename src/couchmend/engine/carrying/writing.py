@@ -19,6 +19,7 @@ from couchmend.replica.base import Refused, Written
 
 @dataclass(slots=True, kw_only=True)
 class _Merge(Pending):
+    work: Work
     write: Write
 
 
@@ -30,7 +31,7 @@ def write_merges(site: Site, running: Running, works: Sequence[Work]) -> None:
         EngineRefused, TimedOut: what was not sent is as it was.
     """
     waiting = [
-        _Merge(work=work, write=work.plan.write)
+        _Merge(task=work, work=work, write=work.plan.write)
         for work in works
         if work.outcome is None and work.written is None and work.plan.write is not None
     ]
