@@ -6,10 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from couchmend.configuration import load_all
 from couchmend.errors import UsageError
 from couchmend.settings import ConfigurationError
+from couchmend.settings.reference import toml, toml_key
+from couchmend.settings.sections import SECTIONS, TABLES, fields_of
 
 Write = Callable[[str], Path]
 
@@ -150,3 +154,33 @@ def test_without_a_file_there_is_the_default(
 def test_what_is_no_toml(write: Write) -> None:
     with pytest.raises(UsageError, match="must be TOML"):
         load_all(config=write("a = \n"), environment={})
+
+
+NAMES = st.sampled_from(
+    [*SECTIONS, *TABLES, "policies", "match", "fields", "auto", "checksum", "severity", "x"]
+    + [name for kind in (*SECTIONS.values(), *TABLES.values()) for name in fields_of(kind)]
+).filter(bool)
+ANYTHING = st.recursive(
+    st.booleans()
+    | st.integers(-10, 10**6)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5)
+    | st.sampled_from(["auto", "http://a/b", "22:00-06:00", "mine:check", "sqlite:///x.db", "*"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(given=st.dictionaries(NAMES, ANYTHING, max_size=4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_a_file_says_is_taken_or_told_in_sentences(
+    write: Write, given: dict[str, object]
+) -> None:
+    file = write("".join(f"{toml_key(name)} = {toml(value)}\n" for name, value in given.items()))
+    told: tuple[str, ...] = ("taken: all of it",)
+    try:
+        load_all(config=file, environment={})
+    except ConfigurationError as problem:
+        told = problem.problems
+    assert told
+    assert all(": " in one for one in told)

@@ -83,8 +83,8 @@ def _unknown_policies(
     known = list(dict.fromkeys([*names, DEFAULT]))
     entries = tables.get("databases", [])
     for number, entry in enumerate(entries if isinstance(entries, list) else []):
-        wanted = entry.get("policy", []) if isinstance(entry, dict) else []
-        for name in [wanted] if isinstance(wanted, str) else wanted:
+        wanted = entry.get("policy") if isinstance(entry, dict) else None
+        for name in wanted if isinstance(wanted, list) else [wanted]:
             if isinstance(name, str) and name not in known:
                 where = place(file, text, "databases", "policy", number)
                 meant = nearest(name, known) or f" (there are {', '.join(known)})"

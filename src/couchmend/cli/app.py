@@ -13,6 +13,8 @@ import typer
 
 import couchmend
 from couchmend.cli import demo, merge, replica, replicate, scan, serve
+from couchmend.cli.config import config_app
+from couchmend.cli.journal import journal_app
 from couchmend.cli.users import users_app
 
 PROGRAM = "couchmend"
@@ -59,6 +61,7 @@ def build(verbosity: Verbosity) -> typer.Typer:
     app.command("merge")(merge.merge)
     app.command("replicate")(replicate.replicate)
     app.add_typer(_replica(), name="replica")
+    app.add_typer(config_app, name="config")
     app.add_typer(journal_app, name="journal")
     return app
 

@@ -47,6 +47,7 @@ class Journal:
         None,
         "A file that holds PostgreSQL's password alone.  Without it PGPASSWORD and ~/.pgpass are"
         " looked at.",
+        example="journal-password",
     )
 
     def address(self) -> str:
@@ -91,6 +92,7 @@ class Database:
         "What the journal, the logs and the commands call it, also after it has moved; by default"
         " its address.  Only for a single database.",
         form=as_name,
+        example="notes",
     )
     mode: str = setting(
         "observe",
@@ -214,20 +216,26 @@ class Hooks:
     """
 
     on_conflict: tuple[str, ...] = setting(
-        (), "Called for each conflict that is found.", form=as_function, or_one=True,
-        in_file_only=True,
+        (), "Called for each conflict that is found.", example="mine:found",
+        form=as_function, or_one=True, in_file_only=True,
     )  # fmt: skip
     on_plan: tuple[str, ...] = setting(
         (),
         "Called before a plan is carried out; what it returns but None is the reason why not.",
+        example="mine:check",
         form=as_function,
         or_one=True,
         in_file_only=True,
     )
     on_resolved: tuple[str, ...] = setting(
-        (), "Called after a resolution.", form=as_function, or_one=True, in_file_only=True
+        (),
+        "Called after a resolution.",
+        example="mine:resolved",
+        form=as_function,
+        or_one=True,
+        in_file_only=True,
     )
     on_undone: tuple[str, ...] = setting(
-        (), "Called after a resolution was taken back.", form=as_function, or_one=True,
-        in_file_only=True,
+        (), "Called after a resolution was taken back.", example="mine:undone",
+        form=as_function, or_one=True, in_file_only=True,
     )  # fmt: skip

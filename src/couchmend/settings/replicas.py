@@ -90,31 +90,44 @@ class Server:
     url: str = required(
         "Which server: http(s)://host[:port], and a path where only what is beneath it is meant.",
         form=as_server_url,
+        example="https://couch.example.org",
     )
-    user: str | None = setting(None, "The user's name.")
-    password_file: Path | None = setting(None, "A file that holds the password alone.")
+    user: str | None = setting(None, "The user's name.", example="ann")
+    password_file: Path | None = setting(
+        None, "A file that holds the password alone.", example="couch-password"
+    )
     token_file: Path | None = setting(
         None,
         "A file that holds a bearer token alone (IAM, JWT).  It is read again when it changes.",
+        example="couch-token",
     )
     authentication: str | None = setting(
         None,
         "How to sign in.  By default with the token where there is one, else by sending name"
         " and password with every request; cookie sends them once.",
         choices=("basic", "cookie", "bearer"),
+        example="cookie",
     )
     ca_file: Path | None = setting(
         None,
         "Certificates to trust instead of the system's: a PEM file, or a folder of them.",
+        example="our-authority.pem",
     )
     client_certificate: Path | None = setting(
-        None, "Our own certificate (PEM), for servers and proxies that ask for one."
+        None,
+        "Our own certificate (PEM), for servers and proxies that ask for one.",
+        example="client.pem",
     )
     client_key: Path | None = setting(
-        None, "The key of our certificate (PEM, without password), if it is not in the same file."
+        None,
+        "The key of our certificate (PEM, without password), if it is not in the same file.",
+        example="client-key.pem",
     )
     max_requests_per_second: float | None = setting(
-        None, "No more requests than this, all databases of the server together.", least=0.01
+        None,
+        "No more requests than this, all databases of the server together.",
+        least=0.01,
+        example=50.0,
     )
     concurrency: int = setting(
         4, "How many databases of the server are worked on at the same time.", least=1, most=256
@@ -125,8 +138,11 @@ class Server:
         " before the second time).",
         form=as_hours,
         or_one=True,
+        example=["22:00-06:00"],
     )
-    time_zone: str = setting("UTC", "Whose clock quiet_hours go by.", form=as_time_zone)
+    time_zone: str = setting(
+        "UTC", "Whose clock quiet_hours go by.", form=as_time_zone, example="Europe/Berlin"
+    )
     connections: int = setting(16, "Connections to keep open for reuse.", least=1, most=1000)
     connect_timeout_seconds: float = setting(
         10.0, "How long connecting may take.", least=0.1, most=3600
