@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from couchmend import errors
-from couchmend.cli import exit_code
+from couchmend.cli.exit_codes import exit_code
 from tests.cli.running import COMMAND, couchmend, couchmend_here, environment
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from couchmend.core.revtree import Rev
 from couchmend.journal import archive, conflicts, databases, leases, records, resolutions
 from couchmend.journal.opening import Journal
-from tests.journal.findings import A, B, C, ROOT, finding
+from tests.journal.findings import ROOT, A, B, C, finding
 
 
 def test_everything_once(journal: Journal) -> None:

@@ -7,27 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from couchmend.errors import (
-    BadRequest,
-    Conflict,
-    CouchmendError,
-    DatabaseNotFound,
-    EngineRefused,
-    Forbidden,
-    NotFound,
-    PreconditionFailed,
-    TooLarge,
-    Unauthorized,
-    Unsupported,
-    UsageError,
-)
-
-DONE = 0
-NEEDS_ATTENTION = 1
-WRONG_USAGE = 2
-UNREACHABLE = 3
-REFUSED = 4
-INTERRUPTED = 130
+from couchmend.cli.exit_codes import DONE, INTERRUPTED, UNREACHABLE, WRONG_USAGE, exit_code
+from couchmend.errors import CouchmendError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,21 +66,6 @@ def run(arguments: list[str]) -> int:
         )
         return UNREACHABLE
     return DONE
-
-
-def exit_code(problem: CouchmendError) -> int:
-    """What a shell is told about an error."""
-    match problem:
-        case UsageError() | BadRequest() | Unsupported():
-            return WRONG_USAGE
-        case Unauthorized() | Forbidden() | EngineRefused():
-            return REFUSED
-        case DatabaseNotFound():
-            return UNREACHABLE
-        case NotFound() | Conflict() | PreconditionFailed() | TooLarge():
-            return NEEDS_ATTENTION
-        case _:
-            return UNREACHABLE
 
 
 def _wrong_usage(problem: Exception) -> int:

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from couchmend.cli import exit_code, output
+from couchmend.cli import output
+from couchmend.cli.exit_codes import exit_code
 from couchmend.cli.scan_sample import differences, shown_sample
 from couchmend.cli.scan_summary import Summary, of_list, summarised
 from couchmend.core.document import Doc
