@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+_BOOT_TIME: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class Clock(Protocol):
@@ -13,7 +15,7 @@ class Clock(Protocol):
         """Microseconds since 1970 (UTC).  It may jump, as clocks of machines do."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; it never jumps."""
+        """Seconds since some moment; it never jumps, and goes on while the machine sleeps."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -26,7 +28,8 @@ class SystemClock:
         return time.time_ns() // 1000
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        # Linux stops CLOCK_MONOTONIC while the machine is suspended.
+        return time.monotonic() if _BOOT_TIME is None else time.clock_gettime(_BOOT_TIME)
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

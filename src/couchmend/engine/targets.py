@@ -172,6 +172,23 @@ class Watched:
         with self._lock:
             return self._keep(target, opened)
 
+    def known_as(self, target: Target) -> Target | None:
+        """What the entries say of a database that was found otherwise; None where they leave
+        it out."""
+        for place in self._places:
+            if place.has(target):
+                known = place.target(target.address, target.database, target.url)
+                with self._lock:
+                    return self._targets.setdefault(known.url, known)
+        return None
+
+    def server(self, target: Target) -> Server | None:
+        """The server or folder of which a database is one; None where it was named by itself."""
+        for place in self._places:
+            if place.pattern is not None and place.has(target):
+                return self._server(place)
+        return None
+
     def _keep(self, target: Target, opened: Replica) -> Replica:
         """The one that all have, where several were opened at once or before."""
         found = self._replicas.get(target.url)

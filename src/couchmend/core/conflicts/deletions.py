@@ -62,7 +62,7 @@ def is_hidden(tree: RevTree) -> bool:
     return live == 1 and bool(concurrent_deletions(tree))
 
 
-def row_digest(revs: Iterable[Rev]) -> str:
+def row_digest(revs: Iterable[Rev | str]) -> str:
     """SHA-256, in hexadecimal, over all leaf revisions of a row of the changes feed."""
     return hashlib.sha256(dumps(sorted(map(str, revs)))).hexdigest()
 

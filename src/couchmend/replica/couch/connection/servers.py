@@ -41,13 +41,13 @@ class Servers:
             UsageError: no address of a server, or a file of the entry cannot be used.
         """
         address = Address.parse(url)
-        fitting = [(place, entry) for place, entry in self._entries if place.covers(address)]
-        if not fitting:
+        fitting = self._fitting(address)
+        if fitting is None:
             return Options(
                 authentication=self._authentication(address, address.origin, None),
                 throttle=self._throttle(address.origin, None),
             )
-        place, entry = max(fitting, key=lambda pair: len(pair[0].path))
+        place, entry = fitting
         own_tls = entry.ca_file or entry.client_certificate
         return Options(
             connect_timeout_seconds=entry.connect_timeout_seconds,
@@ -68,6 +68,19 @@ class Servers:
                 longest_retry_after_seconds=entry.longest_wait_seconds,
             ),
         )
+
+    def entry(self, url: str) -> Server | None:
+        """What is said of the server of `url`; None where nothing is.
+
+        Raises:
+            UsageError: no address of a server.
+        """
+        fitting = self._fitting(Address.parse(url))
+        return None if fitting is None else fitting[1]
+
+    def _fitting(self, address: Address) -> tuple[Address, Server] | None:
+        fitting = [pair for pair in self._entries if pair[0].covers(address)]
+        return max(fitting, key=lambda pair: len(pair[0].path), default=None)
 
     def _throttle(self, place: Address, entry: Server | None) -> Throttle:
         """One for each server: a pause that it asks for is for all who talk to it."""

@@ -1,0 +1,214 @@
+"""The part of the engine by which people decide."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from couchmend.core.document import JSON
+from couchmend.core.plans.choices import Choices
+from couchmend.core.plans.planned import Plan
+from couchmend.engine.carrying import Carried, Order, carry_out
+from couchmend.engine.deciding import NO_CHOICES, Preview, View, planned, ready
+from couchmend.engine.opened import Opened
+from couchmend.engine.passing import site_of
+from couchmend.engine.permit import Permit, check_mode, check_paused
+from couchmend.engine.targets import Target
+from couchmend.errors import CouchmendError
+from couchmend.journal import conflicts
+from couchmend.journal.conflicts import Conflict
+
+LEASE_PATIENCE_SECONDS: Final = 10.0
+"""How long a person's decision waits for another process to be done with the database."""
+
+_DECIDED_AT_ONCE: Final = 100
+
+
+class Decisions(Opened):
+    """What people decide; see `Engine`."""
+
+    def view(self, number: int) -> View:
+        """A conflict, with its document read again.
+
+        Raises:
+            UsageError: there is no such conflict, or its database is not known any more.
+            ReplicaError: the document cannot be read.
+        """
+        conflict = self._conflict(number)
+        desk = self._desk(self.target(conflict.database))
+        (found,) = desk.views([conflict])
+        return found
+
+    def preview(
+        self,
+        number: int,
+        strategy: str,
+        *,
+        revision: str = "",
+        choices: Choices = NO_CHOICES,
+        body: Mapping[str, JSON] | None = None,
+    ) -> Preview:
+        """What a decision would come to; nothing is written to the database.
+
+        strategy: one of `core.policy.parts.STRATEGIES`, or `suggested`.
+        revision, choices, body: see `core.plans.plan.plan`.
+
+        Raises:
+            EngineRefused: the document is not in conflict any more.
+            UsageError: there is no such conflict, strategy, revision or version.
+        """
+        found = self.view(number)
+        plan = planned(found, strategy, revision=revision, choices=choices, body=body)
+        return Preview(found, plan)
+
+    def resolve(
+        self,
+        number: int,
+        strategy: str,
+        *,
+        by: str,
+        revision: str = "",
+        choices: Choices = NO_CHOICES,
+        body: Mapping[str, JSON] | None = None,
+        digest: str | None = None,
+    ) -> Carried:
+        """Carry a decision out; what came of it is returned.
+
+        by: who decided.
+        digest: of the view that was decided on; None for whatever there is now.
+
+        Raises:
+            EngineRefused: the mode is `observe`, writing is paused, another process works on the
+                database, or the conflict is another than the one that was decided on.
+            PlanError: something is left to decide.
+            UsageError: as for `preview`.
+        """
+        conflict = self._conflict(number)
+        with self._permitted(conflict.database) as (target, permit):
+            desk = self._desk(target)
+            (found,) = desk.views([conflict])
+            plan = planned(found, strategy, revision=revision, choices=choices, body=body)
+            order = _order(found, ready(found, plan, digest), by)
+            self._note(by, "decided", f"{conflict.database} {conflict.document}")
+            site = site_of(self.shared, self._registered(target), desk.replica, permit)
+            (carried,) = carry_out(site, [order])
+            return carried
+
+    def resolve_many(
+        self, numbers: Iterable[int], strategy: str, *, by: str
+    ) -> Iterator[tuple[int, Carried | CouchmendError]]:
+        """Carry the same decision out for many conflicts; each with what came of it.
+
+        One that cannot be decided so is told, and the others go on.
+        """
+        by_database: dict[str, list[Conflict]] = {}
+        for number in dict.fromkeys(numbers):
+            try:
+                conflict = self._conflict(number)
+            except CouchmendError as problem:
+                yield number, problem
+                continue
+            by_database.setdefault(conflict.database, []).append(conflict)
+        for database, wanted in by_database.items():
+            for start in range(0, len(wanted), _DECIDED_AT_ONCE):
+                some = wanted[start : start + _DECIDED_AT_ONCE]
+                yield from self._resolve_some(database, some, strategy, by)
+
+    def _resolve_some(
+        self, database: str, wanted: Sequence[Conflict], strategy: str, by: str
+    ) -> Iterator[tuple[int, Carried | CouchmendError]]:
+        left = {conflict.id for conflict in wanted}
+        try:
+            with self._permitted(database) as (target, permit):
+                desk = self._desk(target)
+                orders: list[tuple[int, Order]] = []
+                for conflict in wanted:
+                    try:
+                        (found,) = desk.views([conflict])
+                        plan = ready(found, planned(found, strategy), None)
+                    except CouchmendError as problem:
+                        left.discard(conflict.id)
+                        yield conflict.id, problem
+                        continue
+                    orders.append((conflict.id, _order(found, plan, by)))
+                    self._note(by, "decided", f"{database} {conflict.document}")
+                site = site_of(self.shared, self._registered(target), desk.replica, permit)
+                outcomes = carry_out(site, [order for _, order in orders])
+                for (number, _), carried in zip(orders, outcomes, strict=True):
+                    left.discard(number)
+                    yield number, carried
+        except CouchmendError as problem:
+            for number in sorted(left):
+                yield number, problem
+
+    def skip(self, number: int, *, by: str) -> Conflict:
+        """Leave a conflict as it is, until the document has other versions.
+
+        Raises:
+            EngineRefused: the mode is `observe`.
+            UsageError: there is no such conflict, or it is over.
+        """
+        conflict = self._conflict(number)
+        check_mode(self.target(conflict.database).mode, conflict.database)
+        now = self.clock.now()
+        with self.journal.write() as tx:
+            found = conflicts.get(tx, number)
+            if found.is_open:
+                found = conflicts.set_state(tx, number, "acknowledged", now, error="")
+        self._note(by, "skipped", f"{conflict.database} {conflict.document}")
+        return found
+
+    def snooze(self, number: int, until: int | None, *, by: str) -> Conflict:
+        """Leave a conflict alone until an instant; None wakes it.
+
+        Raises:
+            UsageError: there is no such conflict, or it is not one that waits.
+        """
+        conflict = self._conflict(number)
+        with self.journal.write() as tx:
+            found = conflicts.snooze(tx, number, until, self.clock.now())
+        self._note(by, "snoozed", f"{conflict.database} {conflict.document}")
+        return found
+
+    def exclude(self, number: int, excluded: bool = True, *, by: str) -> Conflict:
+        """Keep a conflict from being resolved automatically, or no longer."""
+        conflict = self._conflict(number)
+        with self.journal.write() as tx:
+            found = conflicts.exclude(tx, number, excluded, self.clock.now())
+        action = "excluded" if excluded else "included"
+        self._note(by, action, f"{conflict.database} {conflict.document}")
+        if not excluded:
+            target = self.target(conflict.database)
+            self._desk(target).bring_up_to_date([found])
+            found = self._conflict(number)
+        return found
+
+    @contextmanager
+    def _permitted(self, database: str) -> Iterator[tuple[Target, Permit]]:
+        """The permit to write to a database for a person.
+
+        Raises:
+            EngineRefused: there is none.
+        """
+        target = self.target(database)
+        check_mode(target.mode, target.name)
+        check_paused(self.journal, target.name)
+        leases = self.shared.leases
+        with leases.hold(target.name, wait_seconds=LEASE_PATIENCE_SECONDS) as lease:
+            permit = Permit(
+                self.journal, target.name, target.mode, leases, lease, threading.Event()
+            )
+            yield target, permit
+
+
+def _order(view: View, plan: Plan, by: str) -> Order:
+    return Order(
+        conflict=view.conflict.id,
+        doc=view.doc,
+        plan=plan,
+        type=view.conflict.type,
+        severity=view.conflict.severity,
+        by=by,
+    )
