@@ -154,14 +154,15 @@ def rank(severity: str) -> int:
     return len(SEVERITIES) - 1 - [*SEVERITIES].index(cast(Any, severity))
 
 
+_NAMES: Final = tuple(Conflict.__dataclass_fields__)
 _COLUMNS: Final = tuple(
-    conflicts.c[name] for name in Conflict.__dataclass_fields__ if name != "database"
+    databases.c.name if name == "database" else conflicts.c[name] for name in _NAMES
 )
 
 
 def selected() -> Select[Any]:
     """The statement that `fetched` reads conflicts by."""
-    return select(*_COLUMNS, databases.c.name.label("database")).join_from(conflicts, databases)
+    return select(*_COLUMNS).join_from(conflicts, databases)
 
 
 def fetched(tx: Connection, statement: Select[Any]) -> list[Conflict]:
@@ -170,7 +171,7 @@ def fetched(tx: Connection, statement: Select[Any]) -> list[Conflict]:
 
 
 def _conflict(row: Any) -> Conflict:
-    values = row._asdict()
+    values = dict(zip(_NAMES, row, strict=True))
     values["fields"] = tuple(values["fields"])
     values["devices"] = tuple(values["devices"])
     return Conflict(**values)

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, select, update
 
 from couchmend.core.document import JSON
 from couchmend.errors import UsageError
-from couchmend.journal import tables
 from couchmend.journal.columns import key
 from couchmend.journal.conflict_rows import (
     CLOSED,
@@ -30,6 +29,7 @@ from couchmend.journal.conflict_rows import (
     open_ones,
     selected,
 )
+from couchmend.journal.labels import relabel
 from couchmend.journal.listing import ANY, Count, Page, Wanted, counts, due, listed, oldest, open_of
 from couchmend.journal.queueing import Finding, Queued, queue
 from couchmend.journal.tables import conflict_versions, conflicts
@@ -155,9 +155,7 @@ def _store(tx: Connection, old: Conflict, new: Conflict) -> None:
     tx.execute(
         update(conflicts).where(conflicts.c.id == old.id).values(due_at=due_at(new), **values)
     )
-    if old.is_open != new.is_open:
-        labels = tables.conflict_labels
-        tx.execute(update(labels).where(labels.c.conflict_id == old.id).values(open=new.is_open))
+    relabel(tx, [(old, new)])
     tally(tx, old.database_id, gone=[kind(old)], come=[kind(new)])
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Select, func, literal, select, tuple_
+from sqlalchemy import Connection, func, literal, select, tuple_
 
 from couchmend.core.conflicts.severity import SEVERITIES
 from couchmend.errors import UsageError
-from couchmend.journal.columns import key
+from couchmend.journal.columns import batches, key
 from couchmend.journal.conflict_rows import OPEN, STATES, Conflict, due_at, fetched, rank, selected
-from couchmend.journal.queueing import DEVICE, FIELD
-from couchmend.journal.tables import conflict_counts, conflict_labels, conflicts, databases
+from couchmend.journal.finding import Sought, found
+from couchmend.journal.labels import DEVICE, FIELD
+from couchmend.journal.tables import conflict_counts, conflicts, databases
 
 ANY: Final = "any"
 """In place of a state: whatever it is, also over."""
-
-_ESCAPE = "\\"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,7 @@ class Wanted:
     database: its name.
     state: a state, or `any`; None for those that are open.
     field, device: one that is concerned.
-    text: occurs in the document's id or in the sentences about the conflict.
+    text: occurs in the document's id, in capital or small letters.
     document: its whole id.
     """
 
@@ -74,49 +73,36 @@ def listed(
     Raises:
         UsageError: there is no such database, severity, state or cursor.
     """
-    found = fetched(tx, _statement(tx, wanted, limit + 1, after))
-    more = found[limit:]
-    return Page(found[:limit], _cursor(found[limit - 1]) if more else None)
+    numbers = found(tx, _sought(tx, wanted), limit + 1, None if after is None else _placed(after))
+    by_number = {
+        conflict.id: conflict
+        for batch in batches(numbers[:limit])
+        for conflict in fetched(tx, selected().where(conflicts.c.id.in_(batch)))
+    }
+    page = [by_number[number] for number in numbers[:limit]]
+    return Page(page, _cursor(page[-1]) if len(numbers) > limit and page else None)
 
 
-def _statement(tx: Connection, wanted: Wanted, limit: int, after: str | None) -> Select[Any]:
-    c = conflicts.c
-    statement = selected()
+def _sought(tx: Connection, wanted: Wanted) -> Sought:
+    states: tuple[str, ...] | None = OPEN
     if wanted.state == ANY:
-        pass
-    elif wanted.state is None:
-        statement = statement.where(c.closed_at.is_(None))
-    else:
+        states = None
+    elif wanted.state is not None:
         if wanted.state not in STATES:
             allowed = ", ".join([*STATES, ANY])
             raise UsageError(f"there is no state {wanted.state!r}", hint=f"there are {allowed}")
-        statement = statement.where(c.state == wanted.state)
-    if wanted.database is not None:
-        statement = statement.where(c.database_id == _database_id(tx, wanted.database))
-    if wanted.type is not None:
-        statement = statement.where(c.type == wanted.type)
-    if wanted.severity is not None:
-        statement = statement.where(c.rank == _rank(wanted.severity))
-    if wanted.eligible is not None:
-        statement = statement.where(c.eligible == wanted.eligible)
-    if wanted.document is not None:
-        statement = statement.where(c.document_key == key(wanted.document))
-    for name, label in ((FIELD, wanted.field), (DEVICE, wanted.device)):
-        if label is not None:
-            having = select(conflict_labels.c.conflict_id).where(
-                conflict_labels.c.label_key == key(name, label)
-            )
-            statement = statement.where(c.id.in_(having))
-    if wanted.text:
-        statement = statement.where(
-            c.document.icontains(wanted.text, autoescape=True)
-            | c.sentence.icontains(wanted.text, autoescape=True)
-            | c.reason.icontains(wanted.text, autoescape=True)
-        )
-    if after is not None:
-        place = tuple_(*(literal(part) for part in _placed(after)))
-        statement = statement.where(tuple_(c.rank, c.first_seen, c.id) > place)
-    return statement.order_by(c.rank, c.first_seen, c.id).limit(limit)
+        states = (wanted.state,)
+    labels = [(FIELD, wanted.field), (DEVICE, wanted.device)]
+    return Sought(
+        database_id=None if wanted.database is None else _database_id(tx, wanted.database),
+        states=states,
+        type=wanted.type,
+        rank=None if wanted.severity is None else _rank(wanted.severity),
+        eligible=wanted.eligible,
+        labels=tuple(key(name, label) for name, label in labels if label is not None),
+        document=wanted.document,
+        text=wanted.text or "",
+    )
 
 
 def counts(tx: Connection, database: str | None = None, state: str | None = None) -> list[Count]:
@@ -172,25 +158,27 @@ def open_of(
 
 def oldest(tx: Connection, database_id: int) -> int | None:
     """Since when the oldest conflict of a database waits that is pending or failed."""
-    c = conflicts.c
-    found: int | None = tx.scalar(
-        select(func.min(c.first_seen)).where(
-            c.database_id == database_id, c.state.in_(["pending", "failed"])
-        )
+    first = [
+        found(tx, Sought(database_id=database_id, states=("pending", "failed"), rank=place), 1)
+        for place in range(len(SEVERITIES))
+    ]
+    numbers = [number for one in first for number in one]
+    seen: int | None = tx.scalar(
+        select(func.min(conflicts.c.first_seen)).where(conflicts.c.id.in_(numbers))
     )
-    return found
+    return seen
 
 
 def _database_id(tx: Connection, name: str) -> int:
-    found: int | None = tx.scalar(select(databases.c.id).where(databases.c.name == name))
-    if found is None:
+    number: int | None = tx.scalar(select(databases.c.id).where(databases.c.name == name))
+    if number is None:
         raise UsageError(
             f"the journal knows no database {name!r}",
             operation="journal",
             hint="a database is known by the name that is configured for it, else by its URL,"
             " once it was swept",
         )
-    return found
+    return number
 
 
 def _rank(severity: str) -> int:

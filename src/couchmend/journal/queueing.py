@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from couchmend.core.document import JSON
 from couchmend.core.revtree import Rev
@@ -19,14 +19,12 @@ from couchmend.journal.conflict_rows import (
     open_ones,
     rank,
 )
-from couchmend.journal.tables import conflict_labels, conflict_versions, conflicts, databases
+from couchmend.journal.labels import relabel
+from couchmend.journal.tables import conflict_versions, conflicts, databases
 from couchmend.journal.tallies import tally
 from couchmend.journal.writing import hold_database
 
 What: TypeAlias = Literal["new", "version", "same"]
-
-FIELD: Final = "field"
-DEVICE: Final = "device"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,32 +218,7 @@ def _store_all(tx: Connection, changes: Sequence[tuple[Conflict | None, Conflict
             .values({name: bindparam(name) for name in rows[0]}),
             [{**row, "which": one.id} for row, one in zip(rows, updated, strict=True)],
         )
-    relabelled = [new for old, new in changes if old is None or _labelled(old) != _labelled(new)]
-    known = [one.id for one in updated if one in relabelled]
-    if known:
-        tx.execute(delete(conflict_labels).where(conflict_labels.c.conflict_id.in_(known)))
-    labels = [row for one in relabelled for row in _labels(one)]
-    if labels:
-        tx.execute(insert(conflict_labels), labels)
-
-
-def _labelled(conflict: Conflict) -> tuple[object, ...]:
-    return conflict.fields, conflict.devices, conflict.severity
-
-
-def _labels(conflict: Conflict) -> list[dict[str, Any]]:
-    keys = {key(FIELD, field) for field in conflict.fields}
-    keys |= {key(DEVICE, device) for device in conflict.devices}
-    return [
-        {
-            "conflict_id": conflict.id,
-            "label_key": one,
-            "open": conflict.is_open,
-            "rank": rank(conflict.severity),
-            "first_seen": conflict.first_seen,
-        }
-        for one in sorted(keys)
-    ]
+    relabel(tx, changes)
 
 
 def _store_versions(tx: Connection, changes: Sequence[tuple[Queued, Finding]], now: int) -> None:

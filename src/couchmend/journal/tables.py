@@ -139,8 +139,11 @@ _open: Final[dict[str, Any]] = {
 _c = conflicts.c
 Index("uq_conflicts_open", _c.database_id, _c.document_key, unique=True, **_open)
 Index("ix_conflicts_document", _c.document_key)
-Index("ix_conflicts_open_order", _c.rank, _c.first_seen, _c.id, **_open)
-Index("ix_conflicts_order", _c.state, _c.rank, _c.first_seen, _c.id)
+Index("ix_conflicts_number", _c.database_id, _c.id, **_open)
+Index(
+    "ix_conflicts_order",
+    _c.rank, _c.first_seen, _c.id, _c.database_id, _c.state, _c.type, _c.eligible,
+)  # fmt: skip
 Index(
     "ix_conflicts_class",
     _c.database_id, _c.state, _c.type, _c.eligible, _c.rank, _c.first_seen, _c.id,
@@ -155,16 +158,16 @@ Index(
 conflict_labels = Table(
     "conflict_labels",
     metadata,
-    Column("conflict_id", Number, ForeignKey("conflicts.id", ondelete="CASCADE"), primary_key=True),
     Column("label_key", LargeBinary, primary_key=True),
-    Column("open", Boolean, nullable=False),
-    _whole("rank"),
-    _whole("first_seen"),
+    Column("open", Boolean, primary_key=True),
+    Column("rank", Number, primary_key=True, autoincrement=False),
+    Column("first_seen", Number, primary_key=True, autoincrement=False),
+    Column("conflict_id", Number, ForeignKey("conflicts.id"), primary_key=True),
+    _database(),
+    _words("type"),
     sqlite_with_rowid=False,
 )
 """The fields and devices of conflicts, to find conflicts by them in their order."""
-_l = conflict_labels.c
-Index("ix_conflict_labels_order", _l.label_key, _l.open, _l.rank, _l.first_seen, _l.conflict_id)
 
 conflict_counts = Table(
     "conflict_counts",

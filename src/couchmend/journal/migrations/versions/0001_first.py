@@ -117,8 +117,8 @@ def _conflicts() -> None:
     _index("ix_conflicts_class", "conflicts", "database_id state type eligible rank first_seen id")
     _index("ix_conflicts_document", "conflicts", "document_key")
     _index("ix_conflicts_due", "conflicts", "database_id due_at id", where="due_at IS NOT NULL")
-    _index("ix_conflicts_open_order", "conflicts", "rank first_seen id", where="closed_at IS NULL")
-    _index("ix_conflicts_order", "conflicts", "state rank first_seen id")
+    _index("ix_conflicts_number", "conflicts", "database_id id", where="closed_at IS NULL")
+    _index("ix_conflicts_order", "conflicts", "rank first_seen id database_id state type eligible")
     _index(
         "uq_conflicts_open",
         "conflicts",
@@ -128,21 +128,25 @@ def _conflicts() -> None:
     )
     op.create_table(
         "conflict_labels",
-        sa.Column("conflict_id", _NUMBER, nullable=False),
         sa.Column("label_key", sa.LargeBinary(), nullable=False),
         sa.Column("open", sa.Boolean(), nullable=False),
-        *_several("rank first_seen", _NUMBER),
+        *_several("rank first_seen conflict_id database_id", _NUMBER),
+        sa.Column("type", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["conflict_id"],
-            ["conflicts.id"],
-            name=op.f("fk_conflict_labels_conflict_id"),
-            ondelete="CASCADE",
+            ["conflict_id"], ["conflicts.id"], name=op.f("fk_conflict_labels_conflict_id")
         ),
-        sa.PrimaryKeyConstraint("conflict_id", "label_key", name=op.f("pk_conflict_labels")),
+        sa.ForeignKeyConstraint(
+            ["database_id"], ["databases.id"], name=op.f("fk_conflict_labels_database_id")
+        ),
+        sa.PrimaryKeyConstraint(
+            "label_key",
+            "open",
+            "rank",
+            "first_seen",
+            "conflict_id",
+            name=op.f("pk_conflict_labels"),
+        ),
         sqlite_with_rowid=False,
-    )
-    _index(
-        "ix_conflict_labels_order", "conflict_labels", "label_key open rank first_seen conflict_id"
     )
     op.create_table(
         "conflict_counts",
