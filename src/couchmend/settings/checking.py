@@ -42,7 +42,7 @@ def checked(kind: type, name: str, value: Any, *, strict: bool, file: Path | Non
     if wanted is Path:
         return _path(found, file)
     if is_list:
-        return tuple(_in_form(about["form"], item) for item in found)
+        return tuple(_of_list(about["form"], item) for item in found)
     if about["placed"]:
         folder = None if file is None else file.absolute().parent
         return _in_form(lambda text: about["placed"](text, folder), found)
@@ -60,18 +60,25 @@ def _path(text: str, file: Path | None) -> Path:
     return path if file is None else file.absolute().parent / path
 
 
-def _in_form(form: Callable[[str], str] | None, value: Any) -> Any:
+def _of_list(form: Callable[[str], str] | None, value: Any) -> Any:
     try:
-        return value if form is None else form(value)
+        return _in_form(form, value)
     except ValueError as problem:
         raise ValueError(f"{shown(value)}: {problem}") from problem
+
+
+def _in_form(form: Callable[[str], str] | None, value: Any) -> Any:
+    return value if form is None else form(value)
+
+
+_SECRET = re.compile(r"((?:password|passwd|secret|token)[^=&]*=)[^&]+", re.IGNORECASE)
 
 
 def shown(value: Any) -> str:
     """A value as an error may show it: a URL's credentials are left out."""
     match value:
         case str():
-            return repr(without_credentials(value))
+            return repr(_SECRET.sub(r"\1…", without_credentials(value)))
         case list() | tuple():
             return f"[{', '.join(map(shown, value))}]"
         case dict():

@@ -92,13 +92,13 @@ def toml_key(name: str) -> str:
 POLICY = """\
 # What becomes of what two versions changed.  `couchmend policy check` checks it.
 
-# [policies.tasks]
-# match = { type = "task" }                 # which documents: a Mango selector
+#[policies.tasks]
+#match = { type = "task" }                 # which documents: a Mango selector
 #
-# [policies.tasks.fields]
-# tags = "set"
-# completedPomodoros = "counter"
-# status = { prefer = ["done", "in_progress", "todo"] }
+#[policies.tasks.fields]
+#tags = "set"
+#completedPomodoros = "counter"
+#status = { prefer = ["done", "in_progress", "todo"] }
 """
 
 
@@ -108,7 +108,8 @@ def example(profile: str = "development") -> str:
 
 
 def _example(profile: str) -> Iterator[str]:
-    yield "# The configuration of couchmend.  Take away a `#` and change what follows."
+    yield "# The configuration of couchmend.  A line like `#name = value` shows what holds, or an"
+    yield "# example; take its `#` away and change it."
     yield "# `couchmend config check` finds mistakes, `couchmend config show` says what holds."
     rows = {row.key: row for row in (*describe(), *describe_tables())}
     order = ("", "databases", "servers", *(name for name in SECTIONS if name))
@@ -119,14 +120,14 @@ def _example(profile: str) -> Iterator[str]:
         if section:
             yield from _comment(_plainly(kind))
             yield ""
-            yield f"# [[{section}]]" if is_table else f"[{section}]"
+            yield f"#[[{section}]]" if is_table else f"[{section}]"
         for entry in dataclasses.fields(kind):
             row = rows[key_of(section, entry.name)]
             yield from _comment(row.help)
             if row.key == "profile":
                 yield f"profile = {toml(profile)}"
             else:
-                yield f"# {entry.name} = {toml(_shown(kind, row, section, entry.name, profile))}"
+                yield f"#{entry.name} = {toml(_shown(kind, row, section, entry.name, profile))}"
             yield ""
     yield POLICY
 
