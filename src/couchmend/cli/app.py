@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import couchmend
-from couchmend.cli import demo, merge, replica, replicate, scan, serve, sweep
+from couchmend.cli import deciding_commands, demo, merge, replica, replicate, scan, serve, sweep
 from couchmend.cli.config import config_app
 from couchmend.cli.journal import journal_app
 from couchmend.cli.users import users_app
@@ -59,6 +59,7 @@ def build(verbosity: Verbosity) -> typer.Typer:
     app.command("demo")(demo.demo)
     app.command("scan")(scan.scan)
     app.command("sweep")(sweep.sweep)
+    deciding_commands.add_to(app)
     app.command("merge")(merge.merge)
     app.command("replicate")(replicate.replicate)
     app.add_typer(_replica(), name="replica")

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from couchmend.cli import tree
-from couchmend.cli.output import plain
+from couchmend.cli.output import plain, raw
 from couchmend.core.document import JSON, Doc, body_of, dumps
 from couchmend.core.revtree import Rev, RevTree
 from couchmend.replica.base import DatabaseInfo
@@ -35,6 +35,19 @@ def console() -> Console:
     if not where.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
         where.width = 100
     return where
+
+
+@contextmanager
+def page() -> Iterator[Console]:
+    """Where a picture is drawn; to a file or a pipe it goes without the spaces at the ends of
+    lines."""
+    where = console()
+    if where.is_terminal:
+        yield where
+        return
+    with where.capture() as drawn:
+        yield where
+    raw("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
 def facts(pairs: Mapping[str, str], *, to: Console | None = None) -> None:

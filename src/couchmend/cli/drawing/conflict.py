@@ -179,6 +179,8 @@ def sections(
     opened = [one for one in told if one.unresolved]
     decided = [one for one in told if _is_choice(one)]
     rest = [one for one in told if not one.unresolved and not _is_choice(one)]
+    about = [one for one in rest if one.metadata]
+    rest = [one for one in rest if not one.metadata]
     if opened:
         count = "1 field" if len(opened) == 1 else f"{len(opened)} fields"
         yield "To decide", count, fields(opened, roles, sight, width)
@@ -188,6 +190,8 @@ def sections(
         yield "Combined", "without loss", changes(rest, roles, sight)
     elif rest:
         yield "Combined", _number(rest), Text(_names(rest))
+    if about and picture.everything:
+        yield "About the version", "", changes(about, roles, sight)
     lost = list(_since_deletion(picture))
     if lost:
         about = "what was edited, and would be lost if the deletion were confirmed"

@@ -47,3 +47,12 @@ def ago(at: int, now: int) -> str:
     if now - at < SECOND:
         return "just now" if at - now < SECOND else f"in {length(at - now)}"
     return f"{length(now - at)} ago"
+
+
+def short(microseconds: int) -> str:
+    """How long something is, in little space: `4 s`, `12 min`, `3 d`."""
+    seconds = max(microseconds, 0) // SECOND
+    for unit, one in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= one:
+            return f"{seconds // one} {unit}"
+    return f"{seconds} s"
