@@ -58,14 +58,14 @@ def _do(
             hint="name them, or say --all",
         )
     with opened(config, create=stop) as engine:
-        from couchmend.journal.databases import pauses
+        from couchmend.journal.databases import EVERYWHERE, pauses
 
         change = engine.pause if stop else engine.resume
         if everything and not stop:
             with engine.journal.read() as tx:
                 names = [one.name for one in pauses(tx)]
-        for name in names or ([None] if stop else []):
-            change(None if name in (None, "*") else name, by=who())
+        for name in names or ([EVERYWHERE] if stop else []):
+            change(None if name == EVERYWHERE else name, by=who())
         with engine.journal.read() as tx:
             now = pauses(tx)
         if as_json:
@@ -75,7 +75,7 @@ def _do(
                 output.line({"database": one.name, "by": one.by, "at": iso(one.at)})
             return
         for one in now:
-            which = "all databases are" if one.name == "*" else f"{one.name} is"
+            which = "all databases are" if one.name == EVERYWHERE else f"{one.name} is"
             output.text(f"{which} paused, by {one.by}")
         if not now:
             output.text("nothing is paused")

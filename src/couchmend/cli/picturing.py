@@ -20,7 +20,8 @@ from couchmend.core.paths import readable
 from couchmend.core.plans.planned import Plan
 
 if TYPE_CHECKING:
-    from couchmend.engine.engine import Engine, View
+    from couchmend.engine.deciding import View
+    from couchmend.engine.engine import Engine
 
 
 def picture_of(

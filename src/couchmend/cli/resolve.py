@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,8 @@ from couchmend.errors import EngineRefused, UsageError
 
 if TYPE_CHECKING:
     from couchmend.cli.deciding import Decided
-    from couchmend.engine.engine import Engine, Preview
+    from couchmend.engine.deciding import Preview
+    from couchmend.engine.engine import Engine
 
 Choices = list[str] | None
 _LONGEST_DIGEST = 64
@@ -114,7 +116,7 @@ def resolve(
 def _hold_together(
     ids: list[int],
     everything: bool,
-    filters: dict[str, object],
+    filters: Mapping[str, object],
     chosen: Decided,
     digest: str | None,
 ) -> None:
@@ -153,6 +155,7 @@ def _one(
         choices=chosen.choices,
         body=chosen.body,
     )
+    _hold_known(found, chosen)
     if digest is not None and not _is_digest_of(digest, found.view.digest):
         raise EngineRefused(
             "it is not any more what was looked at",
@@ -188,6 +191,29 @@ def _one(
 
     tell(number, found.view.doc.id, carried, as_json=as_json)
     return is_resolved(carried)
+
+
+def _hold_known(found: Preview, chosen: Decided) -> None:
+    """Hold that what is taken from a version is there in one.
+
+    Raises:
+        UsageError: no version has it, nor had it before; says the nearest.
+    """
+    from couchmend.core.paths import readable, value_at
+    from couchmend.core.plans.choices import Take, path_of
+    from couchmend.core.policy.data import did_you_mean
+    from couchmend.core.values import ABSENT
+
+    bodies = found.view.doc.bodies.values()
+    names = [readable(one.path) for one in found.plan.decisions]
+    names += [readable((name,)) for body in bodies for name in body]
+    for text, choice in chosen.choices.items():
+        path = path_of(text)
+        if isinstance(choice, Take) and all(value_at(body, path) is ABSENT for body in bodies):
+            raise UsageError(
+                f"no version has {text!r}{did_you_mean(text, dict.fromkeys(names))}",
+                hint=f"couchmend conflicts show {found.view.conflict.id} names the fields",
+            )
 
 
 def _is_digest_of(given: str, digest: str) -> bool:

@@ -13,7 +13,8 @@ from couchmend.cli.opened import confirmed, who
 from couchmend.errors import CouchmendError
 
 if TYPE_CHECKING:
-    from couchmend.engine.engine import Engine, Preview
+    from couchmend.engine.deciding import Preview
+    from couchmend.engine.engine import Engine
 
 EXAMPLES: Final = 10
 _PAGE: Final = 500

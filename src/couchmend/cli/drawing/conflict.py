@@ -21,6 +21,7 @@ from couchmend.core.conflicts.classify import Classification
 from couchmend.core.conflicts.document import ConflictedDocument
 from couchmend.core.merging.bases import BaseKind
 from couchmend.core.merging.decisions import Decision
+from couchmend.core.merging.merge import CHOSEN
 from couchmend.core.paths import Path, readable
 from couchmend.core.plans.examine import Examined
 from couchmend.core.plans.planned import Plan, PlannedBase
@@ -179,19 +180,20 @@ def sections(
     opened = [one for one in told if one.unresolved]
     decided = [one for one in told if _is_choice(one)]
     rest = [one for one in told if not one.unresolved and not _is_choice(one)]
-    about = [one for one in rest if one.metadata]
+    metadata = [one for one in rest if one.metadata]
     rest = [one for one in rest if not one.metadata]
     if opened:
         count = "1 field" if len(opened) == 1 else f"{len(opened)} fields"
         yield "To decide", count, fields(opened, roles, sight, width)
     if decided:
-        yield "Decided", f"by {plan.strategy}", fields(decided, roles, sight, width)
+        by = "by hand" if plan.strategy == "manual" else f"by {plan.strategy}"
+        yield "Decided", by, fields(decided, roles, sight, width)
     if rest and picture.everything:
         yield "Combined", "without loss", changes(rest, roles, sight)
     elif rest:
         yield "Combined", _number(rest), Text(_names(rest))
-    if about and picture.everything:
-        yield "About the version", "", changes(about, roles, sight)
+    if metadata and picture.everything:
+        yield "About the version", "", changes(metadata, roles, sight)
     lost = list(_since_deletion(picture))
     if lost:
         about = "what was edited, and would be lost if the deletion were confirmed"
@@ -208,7 +210,9 @@ def _visible_lines(text: str) -> str:
 
 
 def _is_choice(decision: Decision) -> bool:
-    """Whether one value was preferred to another."""
+    """Whether one value was preferred to another, or chosen by hand."""
+    if decision.resolver == CHOSEN:
+        return True
     return decision.contested and not decision.metadata and decision.kind in ("current", "other")
 
 
