@@ -149,36 +149,17 @@ def undo(
         )
     how: How = "reopen" if reopen else "restore"
     with opened(config) as engine:
+        from couchmend.journal import resolutions
+
         strategy = None if strategy is None else strategy_named(strategy)
         with engine.journal.read() as tx:
-            chosen = (
-                [_taken_back(tx, number) for number in named]
-                if named
-                else list(_of_range(tx, engine, since, until, database, by, strategy))
-            )
+            if named:
+                chosen = [resolutions.get(tx, number) for number in named]
+            else:
+                chosen = list(_of_range(tx, engine, since, until, database, by, strategy))
         well = _undo(engine, chosen, how, preview=preview, yes=yes, as_json=as_json)
     if not well:
         raise typer.Exit(1)
-
-
-def _taken_back(tx: Connection, number: int) -> Resolution:
-    """A resolution that may be taken back.
-
-    Raises:
-        UsageError: there is none of that number, or it is an undo, or was taken back.
-    """
-    from couchmend.journal import resolutions
-
-    found = resolutions.get(tx, number)
-    if found.kind == "undo":
-        raise UsageError(f"{number} is an undo, of {found.undo_of}", hint="resolve it again")
-    if found.undone_by is not None:
-        raise UsageError(f"{number} was taken back already, by {found.undone_by}")
-    if found.state not in ("done", "written"):
-        raise UsageError(
-            f"{number} did not come about: it is {found.state}", hint="there is nothing to undo"
-        )
-    return found
 
 
 def _of_range(
@@ -223,12 +204,15 @@ def _undo(
     if not chosen:
         output.text("there is nothing to take back") if not as_json else output.line({"undone": 0})
         return True
+    one = len(chosen) == 1
     if preview or not (yes or as_json):
         few = chosen if preview else chosen[:_SHOWN]
-        well = _preview(engine, few, len(chosen), how, as_json=as_json)
+        plans = _plans(engine, few, how)
+        if one and isinstance(plans[0][1], CouchmendError):
+            raise plans[0][1]
+        _show_plans(plans, len(chosen), as_json=as_json)
         if preview:
-            return well
-    one = len(chosen) == 1
+            return not any(isinstance(found, CouchmendError) for _, found in plans)
     question = "Take it back?" if one else f"Take {len(chosen)} resolutions back?"
     if not confirmed(question, yes=yes, needed=not one):
         output.complain("nothing was done")
@@ -236,27 +220,33 @@ def _undo(
     return _do(engine, chosen, how, as_json=as_json)
 
 
-def _preview(
-    engine: Engine, few: Sequence[Resolution], total: int, how: How, *, as_json: bool
-) -> bool:
+def _plans(
+    engine: Engine, few: Sequence[Resolution], how: How
+) -> list[tuple[Resolution, Undone | CouchmendError]]:
+    """What taking each back would do, or why it cannot be taken back."""
     plans: list[tuple[Resolution, Undone | CouchmendError]] = []
     for one in few:
         try:
             plans.append((one, engine.undo(one.id, how, by=who(), preview=True)))
         except CouchmendError as problem:
             plans.append((one, problem))
+    return plans
+
+
+def _show_plans(
+    plans: Sequence[tuple[Resolution, Undone | CouchmendError]], total: int, *, as_json: bool
+) -> None:
     if as_json:
         for one, found in plans:
             output.line(_told(one, found))
-    else:
-        from couchmend.cli import render
-        from couchmend.cli.drawing import done
+        return
+    from couchmend.cli import render
+    from couchmend.cli.drawing import done
 
-        with render.page() as where:
-            where.print(done.undos(plans, where))
-            if len(few) < total:
-                where.print(f"… and {total - len(few)} more")
-    return not any(isinstance(found, CouchmendError) for _, found in plans)
+    with render.page() as where:
+        where.print(done.undos(plans))
+        if len(plans) < total:
+            where.print(f"… and {total - len(plans)} more")
 
 
 def _told(one: Resolution, found: Undone | CouchmendError) -> dict[str, object]:
@@ -295,11 +285,18 @@ def _is_done(found: Undone) -> bool:
     return found.outcome is not None and is_resolved(found.outcome)
 
 
+def _irreversible(found: Undone) -> bool:
+    """Whether something of it could not be taken back."""
+    from couchmend.core.plans.undo import UndoPlan
+
+    return isinstance(found.plan, UndoPlan) and bool(found.plan.irreversible)
+
+
 def _say(one: Resolution, found: Undone | CouchmendError, *, alone: bool) -> None:
     if isinstance(found, CouchmendError):
         output.complain(f"resolution {one.id}, {one.document}: {found}")
     elif not _is_done(found):
         sentence = "" if found.outcome is None else found.outcome.sentence
         output.complain(f"resolution {one.id}, {one.document}: {sentence}")
-    elif alone or found.plan.irreversible:
+    elif alone or _irreversible(found):
         output.text(f"resolution {one.id}, {one.document}: {found.plan.sentence}")

@@ -12,10 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from couchmend.cli.drawing.comparison import path_of
+from couchmend.cli.drawing.conflict import what_would_be_done
 from couchmend.cli.drawing.marked import FAINT
 from couchmend.cli.drawing.roles import shortened
 from couchmend.cli.drawing.safe import name, visible
 from couchmend.cli.drawing.times import length, moment
+from couchmend.core.plans.planned import Plan
 from couchmend.errors import CouchmendError
 
 if TYPE_CHECKING:
@@ -77,9 +79,7 @@ def _outcome(one: Resolution) -> Text:
     return told
 
 
-def undos(
-    plans: Sequence[tuple[Resolution, Undone | CouchmendError]], where: Console
-) -> RenderableType:
+def undos(plans: Sequence[tuple[Resolution, Undone | CouchmendError]]) -> RenderableType:
     """What taking resolutions back would do, and what cannot be taken back."""
     parts: list[RenderableType] = []
     for one, found in plans:
@@ -95,6 +95,8 @@ def _undo(found: Undone | CouchmendError) -> RenderableType:
     if isinstance(found, CouchmendError):
         return Text(visible(str(found)), "red")
     plan = found.plan
+    if isinstance(plan, Plan):  # what was reopened is resolved again
+        return what_would_be_done(plan)
     sentence = visible(plan.sentence)
     told = Text(f"{sentence[:1].upper()}{sentence[1:]}.")
     grid = Table.grid(padding=(0, 2, 0, 0))
