@@ -15,6 +15,7 @@ import couchmend
 from couchmend.cli import deciding_commands, demo, merge, replica, replicate, scan, serve, sweep
 from couchmend.cli.config import config_app
 from couchmend.cli.journal import journal_app
+from couchmend.cli.policy import policy_app
 from couchmend.cli.users import users_app
 
 PROGRAM = "couchmend"
@@ -62,6 +63,7 @@ def build(verbosity: Verbosity) -> typer.Typer:
     deciding_commands.add_to(app)
     app.command("merge")(merge.merge)
     app.command("replicate")(replicate.replicate)
+    app.add_typer(policy_app, name="policy")
     app.add_typer(_replica(), name="replica")
     app.add_typer(config_app, name="config")
     app.add_typer(journal_app, name="journal")
