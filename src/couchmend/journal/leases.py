@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select, text, update
+from sqlalchemy import Connection, delete, or_, select, text, update
 
 from couchmend.journal.tables import leases
 from couchmend.journal.writing import put
 
 SECOND = 1_000_000
+LONGEST_SECONDS = 3600
+"""What lasts longer than anybody may ask for was written before the clock jumped back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,12 @@ def acquire(tx: Connection, name: str, holder: str, seconds: float) -> bool:
     now = clock(tx)
     row = {"name": name, "holder": holder, "since": now, "until": now + _length(seconds)}
     taken = tx.execute(
-        update(leases).where(leases.c.name == name, leases.c.until <= now).values(**row)
+        update(leases)
+        .where(
+            leases.c.name == name,
+            or_(leases.c.until <= now, leases.c.until > now + _length(LONGEST_SECONDS)),
+        )
+        .values(**row)
     )
     if taken.rowcount == 1:
         return True
@@ -54,11 +61,14 @@ def acquire(tx: Connection, name: str, holder: str, seconds: float) -> bool:
 
 
 def renew(tx: Connection, name: str, holder: str, seconds: float) -> bool:
-    """Hold a lease for longer, from now on; False where it ran out or is another's."""
+    """Hold a lease for longer, from now on; False where it is not the holder's.
+
+    One that ran out is still the holder's where nobody took it: he was slow, or a clock jumped.
+    """
     now = clock(tx)
     renewed = tx.execute(
         update(leases)
-        .where(leases.c.name == name, leases.c.holder == holder, leases.c.until > now)
+        .where(leases.c.name == name, leases.c.holder == holder)
         .values(until=now + _length(seconds))
     )
     return renewed.rowcount == 1
