@@ -16,6 +16,7 @@ from couchmend.core.plans.choices import Choice, Choices
 from couchmend.core.plans.plan import plan_for
 from couchmend.core.plans.planned import Plan
 from couchmend.core.plans.writes import PlanError
+from couchmend.core.policy.policy import Policy
 from couchmend.core.revtree import RevTree
 from couchmend.engine.clock import Clock
 from couchmend.engine.intake import HOUR, Intake
@@ -81,6 +82,13 @@ class Desk:
         documents = self._reader().documents(_rows(wanted))
         for conflict, reading in zip(wanted, documents, strict=True):
             yield self._view(conflict, reading)
+
+    def policy_of(self, document: str) -> Policy:
+        """The policy that holds for a document as it is now."""
+        (reading,) = self._reader().documents([row_of(document)])
+        if isinstance(reading, InConflict | NotInConflict):
+            return self.ground.policy(reading.doc)
+        return self.ground.policies.default
 
     def bring_up_to_date(self, wanted: Sequence[Conflict]) -> None:
         """Judge conflicts anew, and note it in the journal."""

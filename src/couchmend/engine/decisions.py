@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from couchmend.core.document import JSON
 from couchmend.core.plans.choices import Choices
 from couchmend.core.plans.planned import Plan
+from couchmend.core.plans.undo import How
 from couchmend.engine.carrying import Carried, Order, carry_out
 from couchmend.engine.deciding import NO_CHOICES, Preview, View, planned, ready
 from couchmend.engine.opened import Opened
 from couchmend.engine.passing import site_of
 from couchmend.engine.permit import Permit, check_mode, check_paused
 from couchmend.engine.targets import Target
+from couchmend.engine.undo import Undone, undo
 from couchmend.errors import CouchmendError
-from couchmend.journal import conflicts
+from couchmend.journal import conflicts, resolutions
 from couchmend.journal.conflicts import Conflict
 
 LEASE_PATIENCE_SECONDS: Final = 10.0
@@ -142,6 +145,34 @@ class Decisions(Opened):
         except CouchmendError as problem:
             for number in sorted(left):
                 yield number, problem
+
+    def undo(
+        self, resolution: int, how: How = "restore", *, by: str, preview: bool = False
+    ) -> Undone:
+        """Take a resolution back, or an undo.
+
+        how: `restore` puts the winner's body from before over what was written; `reopen` also
+            brings the versions back that were deleted, and with them the conflict.
+        preview: only say what would be done.
+
+        Raises:
+            EngineRefused: as for `resolve`, or it cannot be taken back.
+            PlanError: what it left is gone, or its bodies are not kept any more.
+            UsageError: there is no such resolution.
+        """
+        with self.journal.read() as tx:
+            taken = resolutions.get(tx, resolution)
+        target = self.target(taken.database)
+        desk = self._desk(target)
+        database, replica = self._registered(target), desk.replica
+        policy = desk.policy_of(taken.document)
+        if preview:
+            site = site_of(self.shared, database, replica, partial(check_mode, "observe", ""))
+            return undo(site, resolution, how, by=by, policy=policy, preview=True)
+        with self._permitted(taken.database) as (_, permit):
+            self._note(by, "undid", f"resolution {resolution}")
+            site = site_of(self.shared, database, replica, permit)
+            return undo(site, resolution, how, by=by, policy=policy)
 
     def skip(self, number: int, *, by: str) -> Conflict:
         """Leave a conflict as it is, until the document has other versions.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -41,6 +41,10 @@ class Eligible:
 
     conflict: Conflict
     assessment: Assessment
+
+
+_Ours: TypeAlias = tuple[Mapping[Rev, frozenset[Rev]], Mapping[Rev, Rev]]
+"""What we did to a document: our merges, and our tombstones by loser."""
 
 
 @dataclass(slots=True)
@@ -92,7 +96,9 @@ class Intake:
             known = conflicts.open_ones(tx, self._id, ids)
             recent = resolutions.recent(tx, self._id, ids, now - HOUR)
             dead = resolutions.tombstones_of(tx, self._id, ids)
-        batch = self._judged(readings, known, recent, dead, now)
+            merged = resolutions.recorded(tx, self._id, dead)
+        ours = {id: (merged.get(id, {}), dead[id]) for id in dead}
+        batch = self._judged(readings, known, recent, ours, now)
         self._tally.candidates += len(readings)
         if self._dry:
             return self._counted(batch, known)
@@ -130,7 +136,7 @@ class Intake:
         readings: Sequence[Reading],
         known: Mapping[str, Conflict],
         recent: Mapping[str, int],
-        dead: Mapping[str, Mapping[Rev, Rev]],
+        ours: Mapping[str, _Ours],
         now: int,
     ) -> _Batch:
         batch = _Batch()
@@ -144,7 +150,7 @@ class Intake:
                 case InConflict(doc=doc) | NotInConflict(doc=doc):
                     digest = row_digest(leaf.rev for leaf in doc.tree.leaves())
                     batch.rows[id] = digest
-                    found = self._overtaken(doc, dead.get(id, {}), digest)
+                    found = self._overtaken(doc, ours.get(id), digest)
                     judged = None
                     if found is None and isinstance(one, InConflict):
                         about = self._ground.circumstances(now, known.get(id), recent.get(id, 0))
@@ -162,10 +168,14 @@ class Intake:
     def _overtaken(
         self,
         doc: ConflictedDocument,
-        dead: Mapping[Rev, Rev],
+        ours: _Ours | None,
         digest: str,
     ) -> Finding | None:
         """A finding about what somebody else merged that had been tombstoned here."""
+        if ours is None:
+            return None
+        merged, dead = ours
+        doc = dataclasses.replace(doc, recorded=merged)
         candidates = overtaken.overtakers(doc, dead)
         if not candidates:
             return None

@@ -373,7 +373,9 @@ class Pass:
         self._shared.emit(QueueMeasured(at=now, database=name, waiting=waiting, oldest=oldest))
 
 
-def site_of(shared: Shared, database: Database, replica: Replica, permit: Permit) -> Site:
+def site_of(
+    shared: Shared, database: Database, replica: Replica, permit: Callable[[], None]
+) -> Site:
     """Where the plans for a database are carried out."""
     return Site(
         journal=shared.journal,
