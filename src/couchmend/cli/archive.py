@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from couchmend.core.document import Doc
     from couchmend.core.revtree import Rev
     from couchmend.engine.engine import Engine
+    from couchmend.engine.restoring import Restored
     from couchmend.journal.archive import Archived, KeptAttachment
     from couchmend.journal.databases import Database
 
@@ -164,11 +165,27 @@ def restore(
         if not confirmed("Put it back?", yes=yes or as_json, needed=False):
             output.complain("nothing was done")
             raise typer.Exit(1)
-        written = engine.restore(where.name, document, str(chosen), by=who())
-        if as_json:
-            output.line({"id": document, "rev": written, "restored": str(chosen)})
-        else:
-            output.text(f"{document} is as {chosen} again: {written}")
+        _tell(document, chosen, engine.restore(where.name, document, chosen, by=who()), as_json)
+
+
+def _tell(document: str, rev: Rev, done: Restored, as_json: bool) -> None:
+    """Say what came of putting a version back."""
+    from couchmend.cli.drawing.roles import shortened
+    from couchmend.cli.outcomes import is_resolved, word_for
+
+    outcome = done.outcome
+    well = outcome is not None and is_resolved(outcome)
+    if as_json:
+        told = {"id": document, "restored": str(rev), "resolution": done.number}
+        outcome_told = "none" if outcome is None else word_for(outcome).replace(" ", "_")
+        output.line({**told, "outcome": outcome_told})
+    elif well:
+        output.text(f"{document} says what {shortened(rev)} said")
+        output.text(f"take it back: couchmend undo {done.number}")
+    else:
+        output.complain(f"{document}: {'' if outcome is None else outcome.sentence}")
+    if not well:
+        raise typer.Exit(1)
 
 
 def _show_restoring(engine: Engine, database: str, document: str, rev: Rev, body: Doc) -> None:

@@ -49,7 +49,8 @@ class DocumentDiagnosis:
     """What there is to say of one document.
 
     doc: None where there is no such document, or it cannot be read.
-    possible: dead leaves that may be deletions by users.
+    possible: dead leaves that may be deletions by users, but for those that the journal knows as
+        our own.
     assessment: None where it is in no conflict.
     conflict: the open one of the journal.
     resolutions: the newest ones.
@@ -237,8 +238,11 @@ class _Examination:
 
     def _document(self, id: str) -> DocumentDiagnosis:
         conflict, done = None, list[Resolution]()
+        ours: set[Rev] = set()
         if self._database is not None:
             with self._journal.read() as tx:
+                tombstones = resolutions.tombstones_of(tx, self._database.id, [id])
+                ours = set(tombstones.get(id, {}).values())
                 conflict = conflicts.open_ones(tx, self._database.id, [id]).get(id)
                 done = resolutions.listed(tx, self._target.name, document=id, limit=_RESOLUTIONS)
         doc = self._read(id)
@@ -251,7 +255,7 @@ class _Examination:
             doc,
             open=live > 1,
             hidden=live == 1 and hidden,
-            possible=possible_deletions(doc.tree),
+            possible=tuple(rev for rev in possible_deletions(doc.tree) if rev not in ours),
             assessment=self._assessed(doc, conflict),
             conflict=conflict,
             resolutions=tuple(done),
@@ -331,7 +335,7 @@ class _Examination:
         if not found.seen and self._database is not None:
             yield Fact(
                 "notice",
-                "no sweep has seen its last change",
+                "no sweep has seen the document's last change",
                 f"couchmend sweep {self._target.name}",
             )
 

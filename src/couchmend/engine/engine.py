@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from couchmend.engine.decisions import Decisions
 from couchmend.engine.follow import Follower
 from couchmend.engine.report import SweepReport, Swept
+from couchmend.engine.retaking import Retaking
 from couchmend.engine.scheduling import Pool
 from couchmend.engine.sweep import OnProgress, Sweep
 from couchmend.engine.targets import Target
@@ -19,7 +19,7 @@ from couchmend.settings import Server
 from couchmend.settings.hours import is_quiet
 
 
-class Engine(Decisions):
+class Engine(Retaking):
     """Finds, resolves and undoes conflicts.  Usable from several threads; close it, or use it in
     a `with`."""
 

@@ -179,14 +179,38 @@ def _carry(
     bodies: Mapping[Rev, Doc],
     by: str,
 ) -> Undone:
-    taken, id = undone.resolution, made.id
+    taken = undone.resolution
+    number, outcome = carry_writes(
+        site, made, now, bodies, by, conflict=taken.conflict, undo_of=taken.id
+    )
+    return replace(undone, number=number, outcome=outcome)
+
+
+def carry_writes(
+    site: Site,
+    made: UndoPlan,
+    now: ConflictedDocument,
+    bodies: Mapping[Rev, Doc],
+    by: str,
+    *,
+    conflict: int | None,
+    undo_of: int | None,
+) -> tuple[int | None, Carried]:
+    """Keep what there is now, carry the writes of a plan out and record it.
+
+    bodies: by revision, those of `now` and all that attachments come from.
+    conflict, undo_of: which conflict and resolution it is about; None for none.
+
+    Returns the number of it in the journal, None where nothing was begun, and what came of it.
+    """
+    id = made.id
     site.may_write()
     doc = replace(now, bodies=bodies)
-    fetched = archiving.fetch_these(site, doc, _needed(made, doc), taken.conflict)
+    fetched = archiving.fetch_these(site, doc, _needed(made, doc), conflict)
     at, started = site.clock.now(), site.clock.monotonic()
     if not isinstance(fetched, archiving.Fetched):
         site.emit(failure(site, fetched, made.how, at))
-        return replace(undone, outcome=fetched)
+        return None, fetched
     running = Running(site, [id])
     with site.journal.write() as tx:
         archive.keep(tx, site.database.id, {id: archiving.touched(now)}, at)
@@ -195,7 +219,7 @@ def _carry(
             tx,
             [
                 resolutions.Begun(
-                    conflict=taken.conflict,
+                    conflict=conflict,
                     database_id=site.database.id,
                     document=id,
                     strategy=made.how,
@@ -203,22 +227,22 @@ def _carry(
                     plan=made.to_json(),
                     started_at=at,
                     kind="undo",
-                    undo_of=taken.id,
+                    undo_of=undo_of,
                 )
             ],
         )
         running.begin(tx, "undo")
     work = UndoWork(
-        conflict=taken.conflict,
+        conflict=conflict,
         resolution=number,
         document=id,
         by=by,
         contents=fetched.contents,
         started=started,
-        undo_of=taken.id,
+        undo_of=undo_of,
         plan=made,
     )
-    return replace(undone, number=number, outcome=carry_undo_out(site, running, work))
+    return number, carry_undo_out(site, running, work)
 
 
 def _needed(made: UndoPlan, doc: ConflictedDocument) -> list[tuple[Rev, str]]:

@@ -61,7 +61,10 @@ def history(found: Sequence[Resolution], where: Console, now: int) -> Table:
 
 def _what(one: Resolution) -> Text:
     if one.kind == "undo":
-        return Text(f"undo of {one.undo_of}, {one.strategy}", "magenta")
+        told = (
+            "archive restore" if one.undo_of is None else f"undo of {one.undo_of}, {one.strategy}"
+        )
+        return Text(told, "magenta")
     return Text(one.strategy)
 
 

@@ -201,8 +201,8 @@ def _record(site: Site, running: Running, work: UndoWork) -> Carried:
         running.end(tx)
     if isinstance(outcome, Resolved):
         outcome = replace(outcome, written=work.written)
-        if ended:
-            assert work.undo_of is not None
+        # A version that was put back from the archive takes no resolution back.
+        if ended and work.undo_of is not None:
             site.emit(
                 ResolutionUndone(
                     at=now,
