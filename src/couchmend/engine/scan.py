@@ -19,12 +19,14 @@ from couchmend.engine.reading import InConflict, NotInConflict, Reader, Unread, 
 from couchmend.errors import DocumentInvalid
 from couchmend.policies import Policies
 from couchmend.replica.base import ChangeRow, ChangesQuery, Replica
+from couchmend.replica.replicate.ahead import read_ahead
 
 K = TypeVar("K")
 
 MOST_TOLD = 1000
 """How many different fields or pairs of devices are counted apart, and how many problems kept."""
 OTHERS = "…"
+_PAGES_AHEAD = 8
 WHOLE_DOCUMENT = "(the whole document)"
 
 OnProgress = Callable[[int, int], None]
@@ -190,7 +192,8 @@ class Scan:
         """The rows with several leaves."""
         report = self.report
         query = ChangesQuery(style="all_docs", pending=False)
-        with closing(self._replica.change_pages(query)) as pages:
+        # Meanwhile the server goes on with the feed.
+        with read_ahead(self._replica.change_pages(query), _PAGES_AHEAD) as pages:
             for page in pages:
                 for row in page.rows:
                     if len(row.revs) > 1:
