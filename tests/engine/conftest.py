@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from couchmend.journal.opening import open_journal
 from couchmend.replica.base import Replica
 from tests.contract.backends import AVAILABLE, Backend, opened
+from tests.engine.sites import World
 
 
 @pytest.fixture(scope="session", params=AVAILABLE)
@@ -24,3 +26,10 @@ def replica(backend: Backend) -> Iterator[Replica]:
     """A new, empty database."""
     with backend.replica() as replica:
         yield replica
+
+
+@pytest.fixture
+def anywhere(backend: Backend) -> Iterator[World]:
+    """A new database of each kind, and a journal."""
+    with backend.replica() as replica, open_journal("sqlite://") as journal:
+        yield World(replica, journal)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from couchmend.errors import DatabaseNotFound
 from couchmend.journal.opening import Journal
 from couchmend.replica.base import Replica
 
@@ -62,6 +63,42 @@ class FailingReplica:
             return found
         interruption: Interruption = self._interruption  # type: ignore[attr-defined]
         return lambda *given, **named: interruption.call(name, lambda: found(*given, **named))
+
+
+class Racing(FailingReplica):
+    """A replica on which something happens just before the first write."""
+
+    def bulk_docs(self, docs: Any, *, new_edits: bool = True) -> Any:
+        """As the replica's."""
+        first = self.__dict__.pop("_first", None)
+        if first is not None:
+            first()
+        return self._inner.bulk_docs(docs, new_edits=new_edits)  # type: ignore[attr-defined]
+
+
+def racing(inner: Replica, first: Callable[[], object]) -> Any:
+    """A replica on which `first` happens just before the first write."""
+    made = Racing(inner, Interruption())
+    made.__dict__["_first"] = first
+    return made
+
+
+class Going(FailingReplica):
+    """A database that is gone from its n-th call on."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name not in CALLS:
+            return super().__getattribute__(name)
+        state = super().__getattribute__("__dict__")
+        calls: list[str] = state["_interruption"].calls
+
+        def call(*given: Any, **named: Any) -> Any:
+            calls.append(name)
+            if len(calls) >= state["_interruption"].at:
+                raise DatabaseNotFound("notes")
+            return getattr(state["_inner"], name)(*given, **named)
+
+        return call
 
 
 class FailingJournal:
