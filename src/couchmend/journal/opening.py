@@ -290,7 +290,7 @@ def _prepare(journal: Journal, place: Address, *, create: bool, any_version: boo
 
 
 def _make_file(path: Path, shown: str, *, create: bool) -> None:
-    if path.exists():
+    if _is_there(path):
         return
     if not create:
         raise JournalError(
@@ -312,6 +312,13 @@ def _make_file(path: Path, shown: str, *, create: bool) -> None:
             target=shown,
             hint="its folder must exist, or be makable, and be writable by this user",
         ) from problem
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        return True  # opening it will say what is wrong
 
 
 def revision(tx: Connection) -> str | None:
