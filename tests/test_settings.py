@@ -24,6 +24,17 @@ cors_origins = ["http://App.example", "capacitor://localhost"]
 max_depth = 50
 """
 
+EXAMPLES = """
+[[databases]]
+url = "https://couch.example.org/team-*"
+policy = "tasks"
+rollout = 25
+[[servers]]
+url = "https://couch.example.org"
+password_file = "couch-password"
+quiet_hours = ["22:00-06:00"]
+"""
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -122,6 +133,9 @@ def test_a_file_that_is_named_must_be_there_and_readable(here: Path) -> None:
         ("[replica_server]\ncredential_cache_seconds = nan", ["nan", "from 0 to 3600"]),
         ("[replica]\nmax_document_bytes = 0", ["at least 1"]),
         ("[replica]\nmax_depth = 1.0", ["1.0", "whole number"]),
+        ("[[servers]]\nurl = 'http://a'\nmax_requests_per_second = 1" + "0" * 400,
+         ["f.toml:3", "a number, at least 0.01"]),
+        ("[engine]\npoll_seconds = inf", ["f.toml:2", "from 0.1 to 86400"]),
         ("replica.max_depht = 3", ["f.toml", "max_depth"]),
         ("[replica]\n'max_depth' = 0", ["f.toml:2", "from 1 to 10000"]),
         ("[other]\nmax_depth = 5\n[replica]\n# max_depth = 0\nmax_depth = 0", ["f.toml:5"]),
@@ -227,16 +241,19 @@ def test_every_setting_is_described(here: Path) -> None:
     assert "durab" not in " ".join(row.key for row in describe())
 
 
-def test_pydantic_is_not_imported_before_a_setting_is_given() -> None:
+@pytest.mark.parametrize("text", ["", "[engine]\nconcurrency = 8\npoll_seconds = 2\n", None])
+def test_pydantic_is_not_imported_for_what_is_right(here: Path, text: str | None) -> None:
+    if text is not None:
+        (here / "couchmend.toml").write_text(text + EXAMPLES)
     script = (
         "import sys\n"
         "from couchmend.settings import describe, load\n"
-        "describe(), load(environment={'COUCHMEND_CONFIG': ''})\n"
+        "describe(), load(environment={'LOG_LEVEL': 'debug'})\n"
         "sys.exit('pydantic' in sys.modules)\n"
     )
     environment = {"PYTHONPATH": ":".join(sys.path)}
     run = subprocess.run(
-        [sys.executable, "-c", script], env=environment, cwd="/", check=False, timeout=60
+        [sys.executable, "-c", script], env=environment, cwd=here, check=False, timeout=60
     )
     assert run.returncode == 0
 

@@ -22,23 +22,18 @@ def checked(kind: type, name: str, value: Any, *, strict: bool, file: Path | Non
     Raises:
         ValueError: the value is not allowed; its words say what is.
     """
-    from pydantic import Field, TypeAdapter, ValidationError
-
     about = fields_of(kind)[name]
     wanted = types_of(kind)[name]
     # A list is what TOML and JSON have; the settings themselves cannot change.
     is_list = wanted == tuple[str, ...]
-    bounds = {"ge": about["least"], "le": about["most"]}
-    limits = Field(**{key: bound for key, bound in bounds.items() if bound is not None})
     value = list(value) if isinstance(value, tuple) else value
     if about["or_one"] and isinstance(value, str):
         value = [value]
     plain = list[str] if is_list else str if wanted is Path else wanted
-    allowed: Any = Annotated[plain, limits]
-    try:
-        found = TypeAdapter(allowed).validate_python(value, strict=strict)
-    except ValidationError as problem:
-        raise ValueError(f"it is {in_words(kind, name)}") from problem
+    if _is_plainly(plain, value, about["least"], about["most"]):
+        found = float(value) if plain is float else value
+    else:
+        found = _validated(kind, name, plain, value, strict)
     if wanted is Path:
         return _path(found, file)
     if is_list:
@@ -51,6 +46,33 @@ def checked(kind: type, name: str, value: Any, *, strict: bool, file: Path | Non
         near = nearest(str(found), list(about["choices"])) if isinstance(found, str) else ""
         raise ValueError(f"it is {in_words(kind, name)}{near}")
     return found
+
+
+def _is_plainly(wanted: Any, value: Any, least: float | None, most: float | None) -> bool:
+    """Whether a value is right as it stands.  Most are, and need not wait for a library that takes
+    longer to import than everything else together."""
+    if wanted == list[str]:
+        return isinstance(value, list) and all(type(item) is str for item in value)
+    if type(value) is int and wanted is float and abs(value) < 1 << 53:
+        value = float(value)
+    if type(value) is not wanted:
+        return False
+    if least is not None and not value >= least:
+        return False
+    return most is None or value <= most
+
+
+def _validated(kind: type, name: str, plain: Any, value: Any, strict: bool) -> Any:
+    from pydantic import Field, TypeAdapter, ValidationError
+
+    about = fields_of(kind)[name]
+    bounds = {"ge": about["least"], "le": about["most"]}
+    limits = Field(**{key: bound for key, bound in bounds.items() if bound is not None})
+    allowed: Any = Annotated[plain, limits]
+    try:
+        return TypeAdapter(allowed).validate_python(value, strict=strict)
+    except ValidationError as problem:
+        raise ValueError(f"it is {in_words(kind, name)}") from problem
 
 
 def _path(text: str, file: Path | None) -> Path:
