@@ -53,6 +53,7 @@ def sweep(
     Exits with 1 when conflicts wait, with 3 or 4 when a database could not be reached, refused,
     or is worked on by another process; the others are swept all the same.
     """
+    from couchmend.cli.logged import logged
     from couchmend.cli.sweep_told import as_doc, told
     from couchmend.configuration import load_all
     from couchmend.engine.engine import Engine
@@ -69,6 +70,7 @@ def sweep(
     stop = threading.Event()
     with (
         Engine(known.settings, policies=known.policies, hooks=hooks) as engine,
+        logged(engine.events, known.settings.logs),
         _ended_by_sigterm(),
         _progress(dry_run=dry_run) as on_progress,
     ):

@@ -153,13 +153,6 @@ class Work:
     batch_bytes: int = setting(
         16 << 20, "About how much of them is held at a time.", least=1024, most=1 << 30
     )
-    inline_limit_bytes: int = setting(
-        1 << 20,
-        "Attachments that a merge brings along are sent within the document up to this size"
-        " together, else one document at a time, as they are.",
-        least=0,
-        most=1 << 30,
-    )
     lease_seconds: float = setting(
         30.0,
         "How long a process that stopped answering keeps others from a database.",
