@@ -1,4 +1,4 @@
-"""What a command does is in the log file, where one is configured, and in nothing that it prints."""
+"""What a command does is in the log file, where there is one, and in nothing that it prints."""
 
 from __future__ import annotations
 
