@@ -21,6 +21,9 @@ PYTEST := $(BIN)/python -m pytest
 
 export NO_MKDOCS_2_WARNING := 1
 
+# Where nobody looks on, the demo ends by itself.
+DEMO_OPTIONS ?= $(if $(CI),--once)
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long pytest lint format bench bench-couchdb docs docs-serve eval generate requirements clean
 
@@ -29,8 +32,8 @@ help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) \
 		| awk -F'|' '{ printf "%-16s%s\n", $$1, $$2 }'
 
-demo: $(BASE) ## see it work: two devices edit offline, replicate, and a conflict is drawn
-	@$(BIN)/couchmend demo
+demo: $(BASE) ## see it work: three devices, conflicts of every kind, a sweep (DEMO_OPTIONS=--once)
+	@$(BIN)/couchmend demo $(DEMO_OPTIONS)
 
 test: lint pytest ## the checks and the tests (some minutes)
 

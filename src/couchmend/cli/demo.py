@@ -1,149 +1,105 @@
-"""`couchmend demo`: how a conflict comes about, on two devices that edit offline."""
+"""`couchmend demo`: the whole of it on this machine, in a few seconds."""
 
 from __future__ import annotations
 
-import shlex
-import tempfile
-from contextlib import ExitStack
+import signal
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from couchmend.errors import UsageError
-
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Sequence
+    from types import FrameType
 
-    from couchmend.core.document import Doc
-    from couchmend.core.revtree import Rev
-    from couchmend.replica.base import Replica
-
-EQUAL_AT_FIRST: tuple[Doc, ...] = (
-    {"_id": "call-anna", "title": "Call Anna", "done": False},
-    {"_id": "groceries", "title": "Groceries", "items": ["bread", "milk"], "due": "Friday"},
-    {"_id": "holiday", "title": "Book the train", "when": "July"},
-    {"_id": "rent", "title": "Pay the rent", "amount": 820},
-)
+    from couchmend.cli.demonstration.stage import Stage
+    from couchmend.engine.scan import Scanned
 
 
 def demo(
-    keep: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Leave the two databases in this folder."),
+    once: Annotated[
+        bool, typer.Option("--once", help="End when all is shown; the server with it.")
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="The server's port: 5985, or a free one where that is taken."
+        ),
     ] = None,
+    folder: Annotated[
+        Path,
+        typer.Option("--dir", metavar="DIR", help="Where it plays; what a former one left goes."),
+    ] = Path("demo"),
 ) -> None:
-    """Two devices edit offline, and a conflict is drawn."""
-    with ExitStack() as stack:
-        if keep is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="couchmend-")))
-        else:
-            folder = _new_folder(keep)
-        from couchmend.cli import render
-        from couchmend.replica.embedded.database import EmbeddedReplica
+    """See it work: three devices edit offline, and the conflicts are found and resolved.
 
-        phone = stack.enter_context(EmbeddedReplica.open(folder / "phone.couch"))
-        laptop = stack.enter_context(EmbeddedReplica.open(folder / "laptop.couch"))
-        where = render.console()
-        _start_equal(phone, laptop, where)
-        authors = _edit_offline(phone, laptop, where)
-        _exchange(phone, laptop, where)
-        _show(phone, laptop, authors, where)
-        _say_more(keep, where)
+    It starts a server and three devices, makes conflicts of every kind, sweeps them, and tells
+    what was resolved and why, and what waits.  Then the server stays for other commands and for
+    PouchDB until Ctrl-C.
+    """
+    from couchmend.cli.demonstration.stage import leave, set_up
+
+    with set_up(folder, 0 if once and port is None else port) as stage:
+        _play(stage, stays=not once)
+        if not once:
+            _until_told()
+    leave(folder)
 
 
-def _new_folder(keep: Path) -> Path:
-    keep.mkdir(parents=True, exist_ok=True)
-    for name in ("phone.couch", "laptop.couch"):
-        if (keep / name).exists():
-            raise UsageError(
-                "a database is here already", target=str(keep / name), hint="name an empty folder"
-            )
-    return keep
-
-
-def _step(where: Console, number: int, title: str) -> None:
-    where.print(f"\n{number}. {title}", style="bold")
-
-
-def _start_equal(phone: Replica, laptop: Replica, where: Console) -> None:
-    from couchmend.replica.replicate import replicate
-
-    _step(where, 1, "A phone and a laptop start with the same four documents.")
-    phone.bulk_docs(EQUAL_AT_FIRST)
-    replicate(phone, laptop)
-    for replica in (phone, laptop):
-        info = replica.info()
-        where.print(f"   {replica.name:<8}{info.documents} documents")
-
-
-def _edit_offline(phone: Replica, laptop: Replica, where: Console) -> dict[Rev, str]:
-    """The edits; returns who made which revision."""
-    from couchmend.core.revtree import Rev
-
-    _step(where, 2, "Both go offline, and people go on working.")
-    made: dict[Rev, str] = {}
-
-    def edit(replica: Replica, id: str, said: str, **fields: object) -> None:
-        made[Rev.parse(replica.put({**replica.get(id), **fields}))] = f"{replica.name}: {said}"
-        where.print(f"   {replica.name:<8}{id:<11}{said}")
-
-    edit(phone, "call-anna", "is done", done=True)
-    edit(laptop, "rent", "went up", amount=860)
-    edit(phone, "groceries", "oat milk instead of milk", items=["bread", "oat milk"])
-    edit(phone, "groceries", "and coffee", items=["bread", "oat milk", "coffee"])
-    edit(laptop, "groceries", "due on Thursday already", due="Thursday")
-    made[Rev.parse(phone.delete("holiday", phone.get("holiday")["_rev"]))] = "phone: deleted"
-    where.print(f"   {phone.name:<8}{'holiday':<11}deleted")
-    edit(laptop, "holiday", "moved to August", when="August")
-    return made
-
-
-def _exchange(phone: Replica, laptop: Replica, where: Console) -> None:
-    from couchmend.cli.reading import leaves_of
-    from couchmend.replica.replicate import replicate
-
-    _step(where, 3, "They meet again and replicate, both ways.")
-    for source, target in ((phone, laptop), (laptop, phone)):
-        replicate(source, target)
-        where.print(f"   {source.name} → {target.name}")
-    same = all(
-        leaves_of(phone, doc["_id"], {}) == leaves_of(laptop, doc["_id"], {})
-        for doc in EQUAL_AT_FIRST
-    )
-    where.print(f"   every revision is on both: {'yes' if same else 'no'}")
-    where.print("   call-anna and rent: one edit each, on one device, so both simply arrived")
-
-
-def _show(phone: Replica, laptop: Replica, authors: dict[Rev, str], where: Console) -> None:
+def _play(stage: Stage, *, stays: bool) -> None:
     from couchmend.cli import render
-    from couchmend.cli.reading import leaves_of, tree_of
+    from couchmend.cli.demonstration import acts
+    from couchmend.cli.demonstration.telling import Teller
+    from couchmend.configuration import load_all
+    from couchmend.engine.engine import Engine
+    from couchmend.engine.hooks import Hooks
 
-    _step(where, 4, "groceries was edited on both: a conflict.")
-    where.print("   Both versions are kept as leaves of the revision tree.  Every replica shows")
-    where.print("   the same winner; the other version is there, and nobody is told.\n")
-    docs = leaves_of(phone, "groceries", {"revs": True})
-    render.history(tree_of(docs), notes=authors, to=where)
-    where.print()
-    headings = [
-        f"{place} {doc['_rev'][:8]}" for place, doc in zip(("winner", "other"), docs, strict=True)
-    ]
-    render.side_by_side(docs, headings, to=where)
-    _step(where, 5, "holiday was deleted on one and edited on the other: a hidden conflict.")
-    where.print("   A deletion never wins against an edit, so the document is back on the phone,")
-    where.print(
-        f"   with `when` = {phone.get('holiday')['when']}.  CouchDB's _conflicts is silent:"
+    now = datetime.now(UTC)
+    known = load_all(config=stage.configuration, environment={})
+    teller = Teller(render.console())
+    with Engine(known.settings, policies=known.policies, hooks=Hooks()) as engine:
+        teller.begins(stage.url, list(stage.devices), acts.begin(stage, now))
+        done = acts.edit(stage, now)
+        teller.authors.update({rev: f"{one.device}: {one.said}" for one, rev in done})
+        teller.edits([one for one, _ in done])
+        teller.exchanged(acts.exchange(stage))
+        found = acts.scan(stage, engine)
+        teller.found(found, _most_leaves(found.each))
+        swept = acts.sweep(engine, found)
+        teller.swept(swept)
+        teller.afterwards(acts.afterwards(stage, engine))
+    teller.goes_on(
+        stage.configuration,
+        [one.id for one in swept.waiting],
+        [one.id for one in swept.resolved],
     )
-    where.print(f"   {laptop.get('holiday', conflicts=True).get('_conflicts', [])}\n")
-    render.history(tree_of(leaves_of(laptop, "holiday", {"revs": True})), notes=authors, to=where)
+    if stays:
+        teller.stays(stage.url)
 
 
-def _say_more(keep: Path | None, where: Console) -> None:
-    where.print()
-    if keep is None:
-        where.print("To look further: couchmend demo --keep demo, then")
-    else:
-        where.print("To look further:")
-    address = shlex.quote(f"file:{keep or 'demo'}/phone.couch")
-    for what in ("get {} groceries --tree", "get {} holiday --all-leaves", "changes {}"):
-        where.print(f"   couchmend replica {what.format(address)}", soft_wrap=True)
+def _most_leaves(each: Sequence[Scanned]) -> Scanned:
+    """The conflict between most versions, rather one with a deletion among them."""
+
+    def rank(one: Scanned) -> tuple[int, int]:
+        leaves = one.doc.tree.leaves()
+        return len(leaves), sum(leaf.deleted for leaf in leaves)
+
+    return max(each, key=rank)
+
+
+def _until_told() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    told = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        told.set()
+
+    before = {one: signal.signal(one, end) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while not told.wait(1):
+            pass
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)

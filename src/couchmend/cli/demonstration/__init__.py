@@ -1,0 +1,1 @@
+"""`couchmend demo`: three devices that edit offline, and what becomes of it."""
