@@ -24,8 +24,8 @@ Where = Annotated[
     typer.Option(
         "--journal",
         metavar="URL",
-        envvar="COUCHMEND_JOURNAL__URL",
-        help="The journal: sqlite:///relative.db, sqlite:////absolute.db or postgresql://…",
+        help="The journal: sqlite:///here.db, sqlite:////absolute.db or postgresql://…; by default"
+        " the one that is configured.",
     ),
 ]
 To = Annotated[str, typer.Option("--to", metavar="VERSION", help="The version wanted.")]
@@ -155,10 +155,17 @@ def copy(
 
 
 def _opened(url: str, *, create: bool = False, any_version: bool = False) -> Journal:
+    from couchmend import settings
     from couchmend.journal.opening import open_journal
+    from couchmend.settings.forms import as_journal_url
 
     if not url:
-        raise UsageError("no journal is named", hint="name it with --journal sqlite:///journal.db")
+        url = settings.load().journal.address()
+    elif url.startswith("sqlite:"):
+        try:
+            url = as_journal_url(url, None)  # as the configuration would read it
+        except ValueError as problem:
+            raise UsageError(str(problem), operation="journal", target=url) from problem
     return open_journal(url, create=create, any_version=any_version)
 
 

@@ -27,7 +27,7 @@ DryRun = Annotated[
 
 @contextmanager
 def opened(config: Path | None, *, create: bool = False) -> Iterator[Engine]:
-    """The engine with the settings in force.
+    """The engine with the configuration in force, its hooks and its log file included.
 
     create: whether a journal may be made where there is none.
 
@@ -35,10 +35,21 @@ def opened(config: Path | None, *, create: bool = False) -> Iterator[Engine]:
         UsageError: the configuration is wrong.
         JournalError: the journal cannot be opened, as soon as it is needed.
     """
-    from couchmend import settings
+    from couchmend.cli.logged import logged
+    from couchmend.configuration import load_all
     from couchmend.engine.engine import Engine
+    from couchmend.engine.hooks import installed
 
-    with Engine(settings.load(config=config), create_journal=create) as engine:
+    known = load_all(config=config)
+    with (
+        Engine(
+            known.settings,
+            policies=known.policies,
+            hooks=installed().and_then(known.hooks),
+            create_journal=create,
+        ) as engine,
+        logged(engine.events, known.settings.logs),
+    ):
         yield engine
 
 

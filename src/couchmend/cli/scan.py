@@ -74,8 +74,7 @@ def scan(
 
 @contextmanager
 def _watched(databases: list[str], config: Path | None) -> Iterator[tuple[Watched, Policies]]:
-    from couchmend import policies as files
-    from couchmend import settings
+    from couchmend.configuration import load_all
     from couchmend.engine.targets import Address, Watched
 
     for url in databases:
@@ -85,10 +84,9 @@ def _watched(databases: list[str], config: Path | None) -> Iterator[tuple[Watche
                 target=url,
                 hint="name a file: file:notes.couch",
             )
-    known = settings.load(config=config)
-    rules = files.Policies() if known.file is None else files.load(known.file)
-    with Watched([Address(url) for url in databases], known.servers) as watched:
-        yield watched, rules
+    known = load_all(config=config)
+    with Watched([Address(url) for url in databases], known.settings.servers) as watched:
+        yield watched, known.policies
 
 
 def _scan_one(
