@@ -16,6 +16,7 @@ from couchmend.engine.engine import Engine
 from couchmend.engine.hooks import Hooks
 from couchmend.engine.targets import Target
 from couchmend.errors import Forbidden
+from couchmend.events import Event
 from couchmend.observe.logs import Logs
 from couchmend.observe.metrics import ConflictMetrics
 from couchmend.replica.embedded import EmbeddedReplica
@@ -67,7 +68,7 @@ def failing(event: Any) -> str:
     raise ValueError(f"{SECRET} {NUMBER}")
 
 
-def swept(folder: Path, listeners: list[Callable[[Any], object]]) -> None:
+def swept(folder: Path, listeners: list[Callable[[Event], None]]) -> None:
     """A sweep over every kind of conflict, twice."""
     (folder / "couchmend.toml").write_text(POLICIES)
     (folder / "mine.py").write_text(MINE)

@@ -30,6 +30,7 @@ def checked(kind: type, name: str, value: Any, *, strict: bool, file: Path | Non
     if about["or_one"] and isinstance(value, str):
         value = [value]
     plain = list[str] if is_list else str if wanted is Path else wanted
+    found: Any
     if _is_plainly(plain, value, about["least"], about["most"]):
         found = float(value) if plain is float else value
     else:
