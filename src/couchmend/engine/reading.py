@@ -21,7 +21,7 @@ from couchmend.replica.base import ChangeRow, Found, Missing, Replica
 
 MOST_LEAVES_IN_BULK: Final = 100
 """Of one document: bulk reads of CouchDB take time that grows with the square of the leaves."""
-FIRST_BATCH: Final = 50
+FIRST_BATCH: Final = 4
 MOST_DOCUMENTS: Final = 500
 BATCH_BYTES: Final = 8 << 20
 _ROUNDS: Final = 4

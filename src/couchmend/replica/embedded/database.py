@@ -250,10 +250,12 @@ class EmbeddedReplica(Replica):
         **include: Unpack[Include],
     ) -> Rows[BulkGetRow]:
         items = list(wanted)
-        for start in range(0, len(items), _READ_AT_ONCE):
-            page = items[start : start + _READ_AT_ONCE]
+        come = 0
+        while come < len(items):
+            page = items[come : come + _READ_AT_ONCE]
             with self._connections.read() as connection:
                 rows = reading.bulk_get(connection, page, latest=latest, **include)
+            come += len(rows)
             yield from rows
 
     def all_docs(self, query: AllDocsQuery | None = None) -> AllDocsPage:

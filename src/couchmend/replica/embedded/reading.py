@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Unpack
 
 from couchmend.core.document import Doc, loads
@@ -20,6 +20,9 @@ from couchmend.replica.embedded.records import (
     find_revision,
     find_winners,
 )
+
+_WINNERS_AT_ONCE = 50
+_LARGE_BYTES = 4 << 20
 
 
 def get(
@@ -100,12 +103,37 @@ def bulk_get(
     latest: bool = False,
     **include: Unpack[Include],
 ) -> list[BulkGetRow]:
-    """See `Replica.bulk_get`; these at one moment."""
-    winners = find_winners(connection, dict.fromkeys(id for id, _ in items))
+    """See `Replica.bulk_get`; these at one moment, or, where they are large, the first of them."""
+    rows: list[BulkGetRow] = []
+    while len(rows) < len(items):
+        some = items[len(rows) : len(rows) + _WINNERS_AT_ONCE]
+        winners = find_winners(connection, dict.fromkeys(id for id, _ in some))
+        rows += _rows(connection, some, winners, latest=latest, **include)
+        if sum(len(stored.body) for _, stored in winners.values() if stored) > _LARGE_BYTES:
+            break
+    return rows
+
+
+def _rows(
+    connection: sqlite3.Connection,
+    items: Sequence[tuple[str, str | None]],
+    winners: Mapping[str, tuple[Record, StoredRevision | None]],
+    *,
+    latest: bool,
+    **include: Unpack[Include],
+) -> list[BulkGetRow]:
+    """The rows of some items; fewer where what has come is large."""
     trees: dict[str, RevTree] = {}
-    rows = []
+    rows: list[BulkGetRow] = []
+    size = 0
     for id, text in items:
+        if size > _LARGE_BYTES:
+            break
         record, stored = winners.get(id, (None, None))
+        # Other leaves are about as large.
+        size += (
+            len(stored.body) * (record.leaves if record and text is None else 1) if stored else 0
+        )
         if record is None:
             rows.append(BulkGetRow(id, (_nowhere(id, text),)))
             continue
