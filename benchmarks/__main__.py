@@ -9,7 +9,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from benchmarks import couchdb, embedded, http_face, machine, merging, replication, startup
+from benchmarks import (
+    couchdb,
+    embedded,
+    http_face,
+    machine,
+    merging,
+    replication,
+    scanning,
+    startup,
+)
 from benchmarks.measuring import Row
 from benchmarks.merges.cases import find, read
 from benchmarks.merges.table import quality
@@ -21,6 +30,7 @@ GROUPS = {
     "merge": merging.measure,
     "embedded": embedded.measure,
     "http": http_face.measure,
+    "scan": scanning.measure,
 }
 QUIET = 0.1
 
@@ -55,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write the results there")
     chosen = parser.parse_args(arguments)
     if chosen.couchdb is not None:
-        with_server = [couchdb.measure, replication.measure]
+        with_server = [couchdb.measure, scanning.measure_couchdb, replication.measure]
         groups = [partial(measure, chosen.couchdb) for measure in with_server]
         report = run(groups, [SERVER_SHARES], tiny=chosen.tiny, alone=False)
         report = replace(report, versions={**report.versions, **couchdb.versions(chosen.couchdb)})

@@ -41,7 +41,7 @@ def measured(folder: Path, *arguments: str) -> Any:
 
 @pytest.mark.parametrize(
     ("group", "rows"),
-    [("startup", 1), ("merge", 1), ("embedded", 8), ("http", 6)],
+    [("startup", 2), ("merge", 1), ("embedded", 8), ("http", 6), ("scan", 1)],
     ids=lambda v: str(v),
 )
 def test_each_group_runs(
