@@ -87,7 +87,7 @@ def _recover(site: Site, begun: Sequence[Resolution]) -> list[Carried]:
 def _works(site: Site, begun: Sequence[Resolution]) -> list[Work]:
     started = site.clock.monotonic()
     with site.journal.read() as tx:
-        known = outcomes.get_many(tx, [one.conflict for one in begun if one.conflict is not None])
+        known = outcomes.standing(tx, [one.conflict for one in begun if one.conflict is not None])
         files = {one.id: archive.attachments(tx, site.database.id, one.document) for one in begun}
     works = []
     for one in begun:

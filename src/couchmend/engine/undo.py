@@ -277,7 +277,7 @@ def _resolve_again(
     with site.journal.read() as tx:
         assert taken.undo_of is not None
         before = resolutions.get(tx, taken.undo_of)
-        known = outcomes.get_many(tx, [] if taken.conflict is None else [taken.conflict])
+        known = outcomes.standing(tx, [] if taken.conflict is None else [taken.conflict])
     expected = {write.expected for write in made.writes}
     ends = expected - {write.parent for write in made.writes}
     live = {leaf.rev for leaf in now.tree.leaves() if not leaf.deleted}

@@ -128,7 +128,30 @@ def open_ones(tx: Connection, database_id: int, documents: Iterable[str]) -> dic
 # --- rows
 
 
-def due_at(conflict: Conflict) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a conflict decides which state comes next; the members are those of `Conflict`."""
+
+    id: int
+    database_id: int
+    state: State
+    type: str
+    severity: str
+    eligible: bool
+    changed_at: int
+    closed_at: int | None
+    snoozed_until: int | None
+    attempts: int
+    next_attempt_at: int | None
+    last_error: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not over yet."""
+        return self.closed_at is None
+
+
+def due_at(conflict: Conflict | Standing) -> int | None:
     """When a sweep should look at a conflict by itself; None for not before it changes.
 
     One that failed too often waits for a person: it is pending with its error.
@@ -144,7 +167,7 @@ def due_at(conflict: Conflict) -> int | None:
             return None
 
 
-def kind(conflict: Conflict) -> Kind:
+def kind(conflict: Conflict | Standing) -> Kind:
     """What a conflict is counted as."""
     return Kind(conflict.state, conflict.severity, conflict.type, conflict.eligible)
 

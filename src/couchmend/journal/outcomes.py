@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from couchmend.core.revtree import Rev
 from couchmend.journal.columns import batches
-from couchmend.journal.conflict_rows import OPEN, Conflict, State, due_at, fetched, kind, selected
+from couchmend.journal.conflict_rows import OPEN, Standing, State, due_at, kind
 from couchmend.journal.resolutions import Progress
 from couchmend.journal.tables import conflict_labels, conflicts, resolutions
 from couchmend.journal.tallies import tally
@@ -113,49 +113,47 @@ def finish_many(tx: Connection, many: Sequence[Finished], now: int) -> set[int]:
     return ended
 
 
-def get_many(tx: Connection, numbers: Iterable[int]) -> dict[int, Conflict]:
-    """Conflicts by their numbers; those that there are not are left out."""
-    found: dict[int, Conflict] = {}
+_STANDING: Final = tuple(conflicts.c[name] for name in Standing.__dataclass_fields__)
+
+
+def standing(tx: Connection, numbers: Iterable[int]) -> dict[int, Standing]:
+    """How conflicts stand, by their numbers; those that there are not are left out."""
+    found: dict[int, Standing] = {}
     for batch in batches(dict.fromkeys(numbers)):
-        rows = fetched(tx, selected().where(conflicts.c.id.in_(batch)))
-        found.update((one.id, one) for one in rows)
+        rows = tx.execute(select(*_STANDING).where(conflicts.c.id.in_(batch)))
+        found.update((row[0], Standing(*row)) for row in rows)
     return found
 
 
-def change_states(tx: Connection, changes: Sequence[Change], now: int) -> None:
-    """Put open conflicts into other states; those that are over stay so."""
-    known = get_many(tx, (one.number for one in changes))
+def change_states(
+    tx: Connection, known: Mapping[int, Standing], changes: Sequence[Change], now: int
+) -> None:
+    """Put open conflicts into other states; those that are over stay so.
+
+    known: how they stand, read in the same transaction.
+    """
     pairs = [
         (known[one.number], _changed(known[one.number], one, now))
         for one in changes
         if one.number in known and known[one.number].is_open
     ]
-    if not pairs:
-        return
-    names = (
-        "state", "changed_at", "closed_at", "snoozed_until", "attempts", "next_attempt_at",
-        "last_error",
-    )  # fmt: skip
-    tx.execute(
-        update(conflicts)
-        .where(conflicts.c.id == bindparam("which"))
-        .values({name: bindparam(name) for name in (*names, "due_at")}),
-        [
-            {
-                "which": new.id,
-                "due_at": due_at(new),
-                **{name: getattr(new, name) for name in names},
-            }
-            for _, new in pairs
-        ],
-    )
+    alike: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+    for _, new in pairs:
+        alike[(*(getattr(new, name) for name in _CHANGING), due_at(new))].append(new.id)
+    for values, numbers in alike.items():
+        for batch in batches(numbers):
+            tx.execute(
+                update(conflicts)
+                .where(conflicts.c.id.in_(batch))
+                .values(dict(zip((*_CHANGING, "due_at"), values, strict=True)))
+            )
     for batch in batches(new.id for _, new in pairs if not new.is_open):
         tx.execute(
             update(conflict_labels)
             .where(conflict_labels.c.conflict_id.in_(batch))
             .values(open=False)
         )
-    of_databases: defaultdict[int, list[tuple[Conflict, Conflict]]] = defaultdict(list)
+    of_databases: defaultdict[int, list[tuple[Standing, Standing]]] = defaultdict(list)
     for old, new in pairs:
         of_databases[old.database_id].append((old, new))
     for database_id, some in of_databases.items():
@@ -167,7 +165,13 @@ def change_states(tx: Connection, changes: Sequence[Change], now: int) -> None:
         )
 
 
-def _changed(old: Conflict, change: Change, now: int) -> Conflict:
+_CHANGING: Final = (
+    "state", "changed_at", "closed_at", "snoozed_until", "attempts", "next_attempt_at",
+    "last_error",
+)  # fmt: skip
+
+
+def _changed(old: Standing, change: Change, now: int) -> Standing:
     return replace(
         old,
         state=change.state,

@@ -11,7 +11,7 @@ from couchmend.engine.carrying.carried import (
     Unverified,
     Vetoed,
 )
-from couchmend.engine.carrying.carry import carry_out
+from couchmend.engine.carrying.carry import carry_out, carry_out_all
 from couchmend.engine.carrying.site import Order, Site
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "Unverified",
     "Vetoed",
     "carry_out",
+    "carry_out_all",
 ]

@@ -177,11 +177,11 @@ def store(
         for order, _ in orders
     ]
     numbers = resolutions.begin(tx, begun)
-    outcomes.change_states(
-        tx,
-        [outcomes.Change(o.conflict, "resolving") for o, _ in orders if o.conflict is not None],
-        now,
+    known = outcomes.standing(
+        tx, [order.conflict for order, _ in orders if order.conflict is not None]
     )
+    resolving = [outcomes.Change(number, "resolving") for number in known]
+    outcomes.change_states(tx, known, resolving, now)
     return numbers
 
 

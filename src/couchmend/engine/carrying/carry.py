@@ -12,7 +12,10 @@ before what it is merged into is confirmed, and nothing at all before the archiv
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from couchmend.engine.carrying import archive, recording
@@ -29,6 +32,7 @@ from couchmend.journal import outcomes
 
 BATCH_ORDERS = 250
 _BATCH_LEAVES = 2000
+_AT_ONCE = 2
 
 
 def carry_out(site: Site, orders: Sequence[Order]) -> list[Carried]:
@@ -40,30 +44,59 @@ def carry_out(site: Site, orders: Sequence[Order]) -> list[Carried]:
     """
     for order in orders:
         archive.check(order)
-    came: dict[int, Carried] = {}
-    for batch in _batches(orders):
-        done = _carry_out(site, [orders[place] for place in batch])
-        came.update(zip(batch, done, strict=True))
-    return [came[place] for place in range(len(orders))]
+    return list(carry_out_all(site, orders))
 
 
-def _batches(orders: Sequence[Order]) -> Iterator[list[int]]:
-    """The places of orders that go together: never two for one document."""
-    left = list(range(len(orders)))
-    while left:
-        batch, later, leaves = list[int](), list[int](), 0
-        documents = set[str]()
-        for place in left:
-            doc = orders[place].doc
-            leaves += len(doc.tree.leaves())
-            full = len(batch) == BATCH_ORDERS or (batch and leaves > _BATCH_LEAVES)
-            if full or doc.id in documents:
-                later.append(place)
-            else:
-                batch.append(place)
-            documents.add(doc.id)
+def carry_out_all(site: Site, orders: Iterable[Order]) -> Generator[Carried, None, None]:
+    """As `carry_out`, for any number of orders: they are taken as they are needed, and what came
+    of each is told as it comes, in their order.
+
+    Some batches are under way at once, so that the journal and the database wait less for each
+    other; events come from several threads.  Close it when you leave before its end.
+
+    Raises:
+        PlanError: an order cannot be carried out; those before it are.
+        JournalError: as `carry_out`.
+    """
+    batches = _batches(orders)
+    first = next(batches, None)
+    if first is None:
+        return
+    second = next(batches, None)
+    if second is None:
+        yield from _carry_out(site, first)
+        return
+    running: deque[Future[list[Carried]]] = deque()
+    busy: deque[frozenset[str]] = deque()
+    with ThreadPoolExecutor(_AT_ONCE, "carrying") as threads:
+        for batch in itertools.chain((first, second), batches):
+            documents = frozenset(order.doc.id for order in batch)
+            while running and (
+                len(running) > _AT_ONCE or any(documents & others for others in busy)
+            ):
+                busy.popleft()
+                yield from running.popleft().result()
+            running.append(threads.submit(_carry_out, site, batch))
+            busy.append(documents)
+        while running:
+            yield from running.popleft().result()
+
+
+def _batches(orders: Iterable[Order]) -> Iterator[list[Order]]:
+    """Orders that go together: never two for one document."""
+    batch, documents, leaves = list[Order](), set[str](), 0
+    for order in orders:
+        archive.check(order)
+        size = len(order.doc.tree.leaves())
+        full = len(batch) == BATCH_ORDERS or leaves + size > _BATCH_LEAVES
+        if batch and (full or order.doc.id in documents):
+            yield batch
+            batch, documents, leaves = [], set(), 0
+        batch.append(order)
+        documents.add(order.doc.id)
+        leaves += size
+    if batch:
         yield batch
-        left = later
 
 
 def _carry_out(site: Site, orders: Sequence[Order]) -> list[Carried]:
@@ -111,7 +144,7 @@ def _tell(site: Site, came: Sequence[tuple[Order, Carried]]) -> None:
     attempts = dict[int, int]()
     with site.journal.write() as tx:
         numbers = [order.conflict for order, _ in came if order.conflict is not None]
-        known = outcomes.get_many(tx, numbers)
+        known = outcomes.standing(tx, numbers)
         changes = [
             change
             for order, outcome in came
@@ -119,7 +152,7 @@ def _tell(site: Site, came: Sequence[tuple[Order, Carried]]) -> None:
             and known[order.conflict].is_open
             and (change := recording.change_of(known[order.conflict], outcome, now)) is not None
         ]
-        outcomes.change_states(tx, changes, now)
+        outcomes.change_states(tx, known, changes, now)
         attempts.update((change.number, change.attempts or 0) for change in changes)
     for order, outcome in came:
         tried = 0 if order.conflict is None else attempts.get(order.conflict, 0)

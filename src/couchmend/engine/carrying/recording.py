@@ -23,7 +23,7 @@ from couchmend.engine.carrying.site import Site
 from couchmend.engine.carrying.work import Work
 from couchmend.events import Event, ResolutionFailed, ResolutionResolved, ResolutionUndone
 from couchmend.journal import acknowledging, databases, outcomes
-from couchmend.journal.conflict_rows import Conflict
+from couchmend.journal.conflict_rows import Standing
 
 MOST_ATTEMPTS = 5
 _MINUTE = 60 * 1_000_000
@@ -113,7 +113,7 @@ def _change_conflicts(
 ) -> dict[int, int]:
     """Put the conflicts into their states; how often each resolution was tried in vain."""
     numbers = [work.conflict for work in works if work.conflict is not None]
-    known = outcomes.get_many(tx, numbers)
+    known = outcomes.standing(tx, numbers)
     changes, attempts = [], dict[int, int]()
     for work in works:
         conflict = None if work.conflict is None else known.get(work.conflict)
@@ -123,11 +123,11 @@ def _change_conflicts(
         if change is not None:
             changes.append(change)
             attempts[work.resolution] = change.attempts or 0
-    outcomes.change_states(tx, changes, now)
+    outcomes.change_states(tx, known, changes, now)
     return attempts
 
 
-def change_of(conflict: Conflict, outcome: Carried | None, now: int) -> outcomes.Change | None:
+def change_of(conflict: Standing, outcome: Carried | None, now: int) -> outcomes.Change | None:
     """What becomes of a conflict by what came of its resolution."""
     change = outcomes.Change
     match outcome:
@@ -151,7 +151,7 @@ def change_of(conflict: Conflict, outcome: Carried | None, now: int) -> outcomes
     return None
 
 
-def _later(conflict: Conflict, error: str, now: int) -> outcomes.Change:
+def _later(conflict: Standing, error: str, now: int) -> outcomes.Change:
     attempts = conflict.attempts + 1
     if attempts >= MOST_ATTEMPTS:
         return outcomes.Change(conflict.id, "pending", error=error, attempts=attempts)
