@@ -21,7 +21,7 @@ def test_what_is_suggested_unless_something_was_chosen() -> None:
 def test_choices() -> None:
     found = decided(
         None,
-        set=["n=5", "title=Call Anna", 'q="5"', 'subtasks[id="a=b"].done=true', "f={\"x\": [1]}"],
+        set=["n=5", "title=Call Anna", 'q="5"', 'subtasks[id="a=b"].done=true', 'f={"x": [1]}'],
         take=["status=other", "/a~1b=2-9f"],
         arrange=["list=current"],
         remove=["old"],

@@ -18,7 +18,7 @@ from couchmend.cli.opened import (
     opened,
     who,
 )
-from couchmend.errors import CouchmendError, UsageError
+from couchmend.errors import CouchmendError, EngineRefused, UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -210,6 +210,8 @@ def _undo(
         plans = _plans(engine, few, how)
         if one and isinstance(plans[0][1], CouchmendError):
             raise plans[0][1]
+        if one and not preview:
+            _hold_something(*plans[0])
         _show_plans(plans, len(chosen), as_json=as_json)
         if preview:
             return not any(isinstance(found, CouchmendError) for _, found in plans)
@@ -218,6 +220,26 @@ def _undo(
         output.complain("nothing was done")
         return False
     return _do(engine, chosen, how, as_json=as_json)
+
+
+def _hold_something(one: Resolution, found: Undone | CouchmendError) -> None:
+    """Hold that taking it back changes something.
+
+    Raises:
+        EngineRefused: it does not.
+    """
+    from couchmend.core.plans.undo import UndoPlan
+
+    plan = None if isinstance(found, CouchmendError) else found.plan
+    if isinstance(plan, UndoPlan) and not plan.writes and not plan.unacknowledge:
+        raise EngineRefused(
+            plan.sentence,
+            operation="undo",
+            target=f"resolution {one.id}, {one.document}",
+            hint="--reopen brings the versions back that were deleted"
+            if plan.how == "restore"
+            else "",
+        )
 
 
 def _plans(

@@ -205,13 +205,18 @@ def _hold_known(found: Preview, chosen: Decided) -> None:
     from couchmend.core.values import ABSENT
 
     bodies = found.view.doc.bodies.values()
-    names = [readable(one.path) for one in found.plan.decisions]
-    names += [readable((name,)) for body in bodies for name in body]
+    paths = [one.path for one in found.plan.decisions]
+    paths += [(name,) for body in bodies for name in body]
+    names = [
+        readable(path)
+        for path in dict.fromkeys(paths)
+        if any(value_at(body, path) is not ABSENT for body in bodies)
+    ]
     for text, choice in chosen.choices.items():
         path = path_of(text)
         if isinstance(choice, Take) and all(value_at(body, path) is ABSENT for body in bodies):
             raise UsageError(
-                f"no version has {text!r}{did_you_mean(text, dict.fromkeys(names))}",
+                f"no version has {text!r}{did_you_mean(text, names)}",
                 hint=f"couchmend conflicts show {found.view.conflict.id} names the fields",
             )
 

@@ -88,7 +88,10 @@ def undo(
         return undone
     if not made.writes and not made.unacknowledge:
         raise EngineRefused(
-            "there is nothing to take back", operation="undo", target=f"resolution {number}"
+            "there is nothing to take back: the document says what it said before",
+            operation="undo",
+            target=f"resolution {number}",
+            hint="--reopen brings the versions back that were deleted",
         )
     return _carry(site, undone, made, now, {**bodies, **now.bodies}, by)
 

@@ -15,7 +15,10 @@ def test_what_is_not_met_stands_first_with_what_helps() -> None:
     where = console()
     where.print(
         explained(
-            [Check("paused", True, "resolving is not paused"), Check("mode", False, "it is observe")],
+            [
+                Check("paused", True, "resolving is not paused"),
+                Check("mode", False, "it is observe"),
+            ],
             number=7,
         )
     )

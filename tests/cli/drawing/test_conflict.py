@@ -84,9 +84,11 @@ def test_the_versions_stand_beside_each_other_where_there_is_room() -> None:
 def test_what_was_decided_is_told_with_its_reason() -> None:
     shown = drawn(TWO, "last-write-wins")
     assert "Decided  by last-write-wins" in shown
-    assert "becomes  current  none of the versions that changed it says when" in " ".join(
-        shown.split()
-    ) or "becomes" in shown
+    assert (
+        "becomes  current  none of the versions that changed it says when"
+        in " ".join(shown.split())
+        or "becomes" in shown
+    )
     assert "write   4-" in shown
     assert "delete  2-dddddd" in shown
     assert "it can be undone" in shown

@@ -1,0 +1,35 @@
+"""`couchmend pause` and `couchmend resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.queueing import site
+
+
+def test_a_pause_stops_writes_and_nothing_else(tmp_path: Path) -> None:
+    here = site(tmp_path)
+    assert "notes is paused, by cli:" in here.told("pause", "notes")
+    done = here.run("conflicts", "resolve", here.number("open"), "--yes")
+    assert done.returncode == 4
+    assert "couchmend resume" in done.stderr
+    assert "paused" in here.told("conflicts", "explain", here.number("open"))
+    assert here.told("resume", "notes") == "nothing is paused\n"
+    here.told("conflicts", "resolve", here.number("open"), "--yes")
+
+
+def test_all_of_them(tmp_path: Path) -> None:
+    here = site(tmp_path)
+    (told,) = here.lines("pause", "--all")
+    assert told["database"] == "*"
+    assert here.run("conflicts", "resolve", here.number("open"), "--yes").returncode == 4
+    assert here.lines("resume", "--all") == []
+
+
+def test_which_must_be_said(tmp_path: Path) -> None:
+    here = site(tmp_path)
+    for command in ("pause", "resume"):
+        for arguments in ([], ["notes", "--all"], ["nots"]):
+            done = here.run(command, *arguments)
+            assert done.returncode == 2, (command, arguments)
+            assert done.stderr.count("\n") == 1
