@@ -57,7 +57,8 @@ def test_what_it_tells_is_what_the_journal_and_the_database_have(
         assert known is not None
         done = resolutions.listed(tx, "tasks")
         waiting = conflicts.listed(tx, conflicts.Wanted(database="tasks"), 50).conflicts
-        kept = archive.kept(tx, known.id, [one.document for one in (*done, *waiting)])
+        named = [one.document for one in done] + [one.document for one in waiting]
+        kept = archive.kept(tx, known.id, named)
     journal.close()
     assert (len(done), len(waiting)) == (int(counted[1]), int(counted[2]))
     assert {one.type for one in waiting} == set(TYPES) - {"merge_candidates"}

@@ -113,3 +113,22 @@ def test_what_cannot_be_tried_is_told(database: str, tmp_path: Path) -> None:
     gone = couchmend_here("policy", "test", "file:gone.couch", "--policy", "new.toml", cwd=tmp_path)
     assert gone.returncode == 3
     assert "gone" in gone.stderr
+
+
+def test_a_policy_is_tried_on_what_the_journal_has(database: str, tmp_path: Path) -> None:
+    (tmp_path / "new.toml").write_text(SLOW_COUNTER)
+    (tmp_path / "couchmend.toml").write_text(
+        f'[journal]\nurl = "sqlite:///journal.db"\n[[databases]]\nname = "planner"\n'
+        f'url = "{database}"\npolicy = "plain"\n[policies.plain]\n'
+    )
+    assert couchmend_here("sweep", cwd=tmp_path).returncode == 1
+    arguments = ("policy", "test", "--pending", "--policy", "new.toml", "--json")
+    done = couchmend_here(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert (found["databases"], found["conflicts"]) == (["planner"], 10)
+    assert found["by_type"]["edit_edit"]["before"] == {"automatic": 0, "waiting": 10}
+    assert found["by_type"]["merge_candidates"]["after"] == {"automatic": 10, "waiting": 0}
+    assert {one["before"]["policy"] for one in found["changed"]} == {"plain"}
+    both = couchmend_here("policy", "test", database, "--pending", cwd=tmp_path)
+    assert both.returncode == 2

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from couchmend.cli.policy_told import Told
     from couchmend.core.document import JSON
     from couchmend.engine.trying import Chooser
+    from couchmend.policies import Policies
     from couchmend.settings import Settings
 
 policy_app = typer.Typer(
@@ -130,9 +131,9 @@ def _progress() -> Iterator[Callable[[int, int | None], None]]:
 @policy_app.command("test")
 def try_out(
     databases: Annotated[
-        list[str],
-        typer.Argument(metavar="DB…", help="As for `couchmend scan`."),
-    ],
+        list[str] | None,
+        typer.Argument(metavar="[DB…]", help="As for `couchmend scan`."),
+    ] = None,
     policy: Annotated[
         Path | None,
         typer.Option(
@@ -146,6 +147,9 @@ def try_out(
             help="What to compare with: by default the configuration, or what is usual.",
         ),
     ] = None,
+    pending: Annotated[
+        bool, typer.Option("--pending", help="Try them on the conflicts that the journal has.")
+    ] = False,
     every: Annotated[
         bool, typer.Option("--list", help="Tell of every conflict that changes.")
     ] = False,
@@ -161,6 +165,11 @@ def try_out(
     from couchmend.cli.policy_told import Told
     from couchmend.engine.trying import Chooser
 
+    if bool(databases) == pending:
+        raise UsageError(
+            "databases are named, or --pending is said",
+            hint="couchmend policy test DB --policy FILE",
+        )
     known = settings.load(config=config)
     usual = files.Policies()
     configured = usual if known.file is None else files.load(known.file)
@@ -174,7 +183,10 @@ def try_out(
         new=str(policy or known.file),
         present=str(against or (known.file if policy is not None else None) or "the usual rules"),
     )
-    _try(databases, known, Chooser(present), Chooser(wanted), told)
+    if pending:
+        _try_pending(known, present, wanted, told)
+    else:
+        _try(databases or [], known, Chooser(present), Chooser(wanted), told)
     told.tell(as_json=as_json, every=every)
     if told.failures:
         raise typer.Exit(3)
@@ -200,3 +212,37 @@ def _try(urls: list[str], known: Settings, before: Chooser, after: Chooser, told
                         told.add(one)
             except CouchmendError as problem:
                 told.failed(target.database, problem)
+
+
+def _try_pending(known: Settings, present: Policies, wanted: Policies, told: Told) -> None:
+    """On the open conflicts of the journal, read again from their databases."""
+    from couchmend.engine.databases import Known
+    from couchmend.engine.trying import Chooser, pending
+    from couchmend.journal.opening import open_journal
+    from couchmend.replica.couch.connection.servers import Servers
+
+    now = time.time_ns() // 1000
+    journal = open_journal(known.journal.address(), create=False)
+    places = Known(known.databases, Servers(known.servers))
+    try:
+        for name, found in pending(journal):
+            told.begin(name)
+            try:
+                target = places.target(name)
+                # A file that is tried has policies of other names than the database asks for.
+                names = target.policies
+                before = Chooser(present, _there(present, names))
+                after = Chooser(wanted, _there(wanted, names))
+                for one in found(places.open(target), before, after, now):
+                    told.add(one)
+            except CouchmendError as problem:
+                told.failed(name, problem)
+    finally:
+        places.close()
+        journal.close()
+
+
+def _there(policies: Policies, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The names that a database asks for, where a file has them all."""
+    there = {one.name for one in policies} | {"default"}
+    return names if names is not None and there.issuperset(names) else None

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from couchmend.core.conflicts.document import ConflictedDocument
 from couchmend.core.conflicts.eligibility import Circumstances
 from couchmend.core.plans.assessing import Assessment, assess
 from couchmend.core.policy.policy import Policy
-from couchmend.engine.reading import InConflict, Lookup, Reader
+from couchmend.engine.reading import InConflict, Lookup, Reader, row_of
+from couchmend.engine.remembering import remembered
 from couchmend.errors import DocumentInvalid
+from couchmend.journal import conflicts, databases
+from couchmend.journal.conflicts import Conflict
+from couchmend.journal.databases import Database
+from couchmend.journal.opening import Journal
 from couchmend.policies import Policies
 from couchmend.replica.base import ChangeRow, ChangesQuery, Replica
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +158,46 @@ def _outcome(found: Assessment, policy: Policy) -> Outcome:
         found.reason,
         "" if write is None else str(write.expected),
     )
+
+
+OfDatabase: TypeAlias = Callable[[Replica, Chooser, Chooser, int], Generator[Tried, None, None]]
+"""The conflicts of one database under two policies, read anew; see `tried`."""
+
+
+def pending(journal: Journal) -> Iterator[tuple[str, OfDatabase]]:
+    """The databases with open conflicts, by name, each with what tries policies on those.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    with journal.read() as tx:
+        every = databases.every(tx)
+    for database in every:
+        with journal.read() as tx:
+            found = list(_open(tx, database.name))
+        if found:
+            yield database.name, partial(_again, journal, database, found)
+
+
+def _open(tx: Connection, name: str) -> Iterator[Conflict]:
+    cursor = None
+    while True:
+        page = conflicts.listed(tx, conflicts.Wanted(database=name), _PAGE, after=cursor)
+        yield from page.conflicts
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+def _again(
+    journal: Journal,
+    database: Database,
+    found: Sequence[Conflict],
+    replica: Replica,
+    before: Chooser,
+    after: Chooser,
+    now: int,
+) -> Generator[Tried, None, None]:
+    rows = [row_of(one.document, [""] * one.leaves) for one in found]
+    lookup = partial(remembered, journal, database.id)
+    yield from tried(replica, database.name, before, after, now, rows=rows, lookup=lookup)
