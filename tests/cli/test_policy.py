@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from couchmend.replica.opening import open_replica
+from couchmend.settings import load
 from tests.cli.running import couchmend, couchmend_here
 from tests.engine.studying.databases import planner
 
@@ -132,3 +133,15 @@ def test_a_policy_is_tried_on_what_the_journal_has(database: str, tmp_path: Path
     assert {one["before"]["policy"] for one in found["changed"]} == {"plain"}
     both = couchmend_here("policy", "test", database, "--pending", cwd=tmp_path)
     assert both.returncode == 2
+
+
+def test_what_is_suggested_may_name_the_database(database: str, tmp_path: Path) -> None:
+    arguments = ("policy", "suggest", database, "--mode", "auto", "-o", "couchmend.toml")
+    assert couchmend_here(*arguments, cwd=tmp_path).returncode == 0
+    settings = load(config=tmp_path / "couchmend.toml")
+    (known,) = settings.databases
+    assert (known.name, known.mode) == ("planner", "auto")
+    assert couchmend_here("config", "check", cwd=tmp_path).returncode == 0
+    wrong = couchmend_here("policy", "suggest", database, "--mode", "automatic", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "observe, suggest, auto" in wrong.stderr

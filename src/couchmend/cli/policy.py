@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -81,6 +81,14 @@ def suggest(
         int,
         typer.Option("--sample", metavar="N", min=1, max=200_000, help="Read N documents at most."),
     ] = 10_000,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODE",
+            help="Name the database in it, too: observe (find and explain), suggest (people"
+            " decide) or auto (resolve what may be).",
+        ),
+    ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -90,11 +98,16 @@ def suggest(
     database.  Each line says what it rests on; what is not certain is commented out.
     """
     from couchmend.cli.database import known_servers, open_database
+    from couchmend.core.conflicts.eligibility import Mode
     from couchmend.engine.studying.as_json import as_json as told
     from couchmend.engine.studying.as_toml import as_toml
     from couchmend.engine.studying.study import study
     from couchmend.engine.studying.suggesting import suggest as suggested
 
+    if mode is not None and mode not in get_args(Mode):
+        raise UsageError(
+            f"there is no mode {mode!r}", hint=f"there are {', '.join(get_args(Mode))}"
+        )
     if into is not None and into.exists():
         raise UsageError("there is a file already", target=str(into), hint="name another one")
     now = time.time_ns() // 1000
@@ -103,7 +116,7 @@ def suggest(
             replica, now, documents=documents, on_progress=lambda _, done, total: show(done, total)
         )
     policies = suggested(made)
-    text = as_toml(made, policies)
+    text = as_toml(made, policies, mode)
     if into is not None:
         into.write_text(text, encoding="utf-8")
     if as_json:

@@ -14,6 +14,7 @@ from couchmend.core.plans.assessing import Assessment, assess
 from couchmend.core.policy.policy import Policy
 from couchmend.engine.reading import InConflict, Lookup, Reader, row_of
 from couchmend.engine.remembering import remembered
+from couchmend.engine.replanning import leaves_of
 from couchmend.errors import DocumentInvalid
 from couchmend.journal import conflicts, databases
 from couchmend.journal.conflicts import Conflict
@@ -198,6 +199,6 @@ def _again(
     after: Chooser,
     now: int,
 ) -> Generator[Tried, None, None]:
-    rows = [row_of(one.document, [""] * one.leaves) for one in found]
+    rows = [row_of(one.document, leaves_of(one)) for one in found]
     lookup = partial(remembered, journal, database.id)
     yield from tried(replica, database.name, before, after, now, rows=rows, lookup=lookup)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from couchmend import policies as files
-from couchmend.core.policy.policy import DEFAULT
+from couchmend.core.policy.policy import DEFAULT, Policy
 from couchmend.engine.studying.as_json import as_json
 from couchmend.engine.studying.as_toml import as_toml
 from couchmend.engine.studying.sampling import sample
@@ -39,7 +39,7 @@ def loaded(made: Study, policies: list[SuggestedPolicy]) -> Policies:
     found = files.from_tables(tomllib.loads(text).get("policies", {}), file=Path("p"), text=text)
     assert [one.name for one in found] == [one.name for one in policies]
     for read, one in zip(found, policies, strict=True):
-        assert read.to_data() == files.Policy.from_data(one.table(), name=one.name).to_data()
+        assert read.to_data() == Policy.from_data(one.table(), name=one.name).to_data()
     json.dumps(as_json(made, policies))
     return found
 

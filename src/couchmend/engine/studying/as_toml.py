@@ -17,9 +17,23 @@ WIDTH = 96
 _SHOWN_COLLISIONS = 8
 
 
-def as_toml(made: Study, policies: Sequence[SuggestedPolicy]) -> str:
-    """The text of the file; without its comments it has what is certain."""
-    return "\n".join([*_head(made), *(line for one in policies for line in _policy(one))]) + "\n"
+def as_toml(made: Study, policies: Sequence[SuggestedPolicy], mode: str | None = None) -> str:
+    """The text of the file; without its comments it has what is certain.
+
+    mode: what may be done in the database; the file names it then.
+    """
+    lines = [*_head(made)]
+    if mode is not None:
+        lines += _database(made, mode)
+    return "\n".join([*lines, *(line for one in policies for line in _policy(one))]) + "\n"
+
+
+def _database(made: Study, mode: str) -> Iterator[str]:
+    yield ""
+    yield "[[databases]]"
+    yield f"name = {_string(made.name)}"
+    yield f"url = {_string(without_credentials(made.url))}"
+    yield f"mode = {_string(mode)}"
 
 
 def _head(made: Study) -> Iterator[str]:

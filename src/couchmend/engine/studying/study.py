@@ -56,6 +56,7 @@ class Study:
     types: by type, what its documents are like; `OTHERS` are those of no type.
     """
 
+    name: str
     url: str
     now: int
     sample: Sample
@@ -95,7 +96,7 @@ def study(
         conflicts=conflicts,
         on_progress=lambda done, total: on_progress("changes", done, total),
     )
-    made = Study(replica.url, now, drawn)
+    made = Study(replica.name, replica.url, now, drawn)
     stream = read(replica, drawn.picked)
     first = list(_first(stream))
     made.discriminator = discriminator([(one.id, one.winner) for one in first])
