@@ -13,6 +13,7 @@ from benchmarks import (
     couchdb,
     embedded,
     http_face,
+    journal,
     machine,
     merging,
     replication,
@@ -31,6 +32,7 @@ GROUPS = {
     "embedded": embedded.measure,
     "http": http_face.measure,
     "scan": scanning.measure,
+    "journal": journal.measure,
 }
 QUIET = 0.1
 

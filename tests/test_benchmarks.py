@@ -41,7 +41,14 @@ def measured(folder: Path, *arguments: str) -> Any:
 
 @pytest.mark.parametrize(
     ("group", "rows"),
-    [("startup", 2), ("merge", 1), ("embedded", 8), ("http", 6), ("scan", 1)],
+    [
+        ("startup", 2),
+        ("merge", 1),
+        ("embedded", 8),
+        ("http", 6),
+        ("scan", 1),
+        ("journal", 10),
+    ],
     ids=lambda v: str(v),
 )
 def test_each_group_runs(
@@ -52,7 +59,7 @@ def test_each_group_runs(
     assert len(results["rows"]) == rows
     missing = node.missing()
     for row in results["rows"]:
-        beside = None if row["beside"].startswith(("python", "find")) else missing
+        beside = None if row["beside"].startswith(("python", "find", "among")) else missing
         if row["beside"] == "nbdime":
             beside = nbdime.missing()
         assert row["beside_absent"] == beside

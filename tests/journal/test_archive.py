@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
+from couchmend.core.document import dumps, loads
 from couchmend.core.revtree import Rev
 from couchmend.errors import EngineRefused, JournalError
 from couchmend.journal import archive, conflicts, contents, records, resolutions, tables
@@ -175,6 +176,7 @@ def test_export_holds_everything(journal: Journal) -> None:
     filled(journal)
     header, *lines, footer = export(journal)
     assert header["version"] == tables.REVISION
+    assert all(loads(dumps(line)) == line for line in lines)
     assert sum(footer["rows"].values()) == len(lines)
     assert [one["row"]["body"]["n"] for one in lines if one["table"] == "bodies"] == ["x" * 900]
     assert {"attachments", "content_chunks", "conflicts", "resolutions"} <= set(footer["rows"])

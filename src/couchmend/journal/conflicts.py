@@ -34,6 +34,7 @@ from couchmend.journal.listing import ANY, Count, Page, Wanted, counts, due, lis
 from couchmend.journal.queueing import Finding, Queued, queue
 from couchmend.journal.tables import conflict_versions, conflicts
 from couchmend.journal.tallies import tally
+from couchmend.journal.writing import hold_database
 
 __all__ = [
     "ANY", "CLOSED", "OPEN", "STATES", "Conflict", "Count", "Finding", "Page", "Queued", "State",
@@ -92,7 +93,7 @@ def set_state(
     Raises:
         UsageError: there is no such conflict, or it was closed, and another is open by now.
     """
-    old = get(tx, number)
+    old = _held(tx, number)
     if state not in STATES:
         raise UsageError(f"there is no state {state!r}", hint=f"there are {', '.join(STATES)}")
     closed_at = None if state in OPEN else (old.closed_at or now)
@@ -123,7 +124,7 @@ def snooze(tx: Connection, number: int, until: int | None, now: int) -> Conflict
     Raises:
         UsageError: there is no such conflict, or it is not one that waits.
     """
-    old = get(tx, number)
+    old = _held(tx, number)
     if old.state not in ("pending", "failed", "snoozed", "acknowledged"):
         raise UsageError(f"conflict {number} is {old.state} and cannot be snoozed")
     state: State = "snoozed" if until is not None else "pending"
@@ -138,10 +139,16 @@ def exclude(tx: Connection, number: int, excluded: bool, now: int) -> Conflict:
     Raises:
         UsageError: there is no such conflict.
     """
-    old = get(tx, number)
+    old = _held(tx, number)
     new = replace(old, excluded=excluded, changed_at=now)
     _store(tx, old, new)
     return new
+
+
+def _held(tx: Connection, number: int) -> Conflict:
+    """A conflict that no other process changes until the transaction ends."""
+    hold_database(tx, get(tx, number).database_id)
+    return get(tx, number)
 
 
 def _store(tx: Connection, old: Conflict, new: Conflict) -> None:

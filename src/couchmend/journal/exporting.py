@@ -41,9 +41,10 @@ def export(journal: Journal, *, with_contents: bool = True) -> Iterator[JSON]:
         for table in metadata.sorted_tables:
             if table is content_chunks and not with_contents:
                 continue
+            name = str(table.name)
             for row in _rows(tx, table):
-                counts[table.name] = counts.get(table.name, 0) + 1
-                yield {"table": table.name, "row": _shown(table, row)}
+                counts[name] = counts.get(name, 0) + 1
+                yield {"table": name, "row": _shown(table, row)}
     yield {"rows": counts}
 
 
@@ -56,7 +57,7 @@ def _rows(tx: Connection, table: Table) -> Iterator[dict[str, Any]]:
         statement = statement.where(contents.c.digest.is_not(None))
     rows = tx.execution_options(yield_per=at_once).execute(statement)
     for row in rows:
-        yield dict(row._mapping)
+        yield {str(name): value for name, value in row._mapping.items()}
 
 
 def _shown(table: Table, row: dict[str, Any]) -> JSON:
@@ -110,9 +111,9 @@ def copy(
                 continue
             for batch in _batched(_rows(old, table), table):
                 new.execute(insert(table), batch)
-                counts[table.name] = counts.get(table.name, 0) + len(batch)
+                counts[str(table.name)] = counts.get(str(table.name), 0) + len(batch)
                 if on_progress is not None:
-                    on_progress(table.name, len(batch))
+                    on_progress(str(table.name), len(batch))
             if "id" in table.c:
                 _count_on(new, table)
     return counts
