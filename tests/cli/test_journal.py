@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from couchmend.cli import NEEDS_ATTENTION, UNREACHABLE, WRONG_USAGE, run
+from couchmend.cli import run
+from couchmend.cli.exit_codes import NEEDS_ATTENTION, UNREACHABLE, WRONG_USAGE
 from couchmend.journal.opening import open_journal
 from couchmend.journal.tables import REVISION
 from tests.journal.findings import notes, queued

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import random
-from typing import get_args
+from typing import Any, cast, get_args
 
 import pytest
+from sqlalchemy import Connection
 
 from couchmend.core.conflicts.severity import SEVERITIES
 from couchmend.core.policy.parts import ConflictType
@@ -150,7 +151,7 @@ def test_what_is_looked_for_is_found_in_order(journal: Journal) -> None:
     assert check(journal).problems == ()
     with journal.read() as tx:
         every = conflicts.listed(tx, Wanted(state=ANY), limit=1000).conflicts
-        kinds = {
+        kinds: dict[str, list[Any]] = {
             "database": [None, "one"],
             "type": [None, "edit_edit"],
             "severity": [None, "low", "critical"],
@@ -161,13 +162,17 @@ def test_what_is_looked_for_is_found_in_order(journal: Journal) -> None:
             "text": [None, "doc_1"],
         }
         wants = [
-            Wanted(**dict(zip(kinds, values, strict=True)))  # type: ignore[arg-type]
+            Wanted(**dict(zip(kinds, values, strict=True)))
             for values in itertools.product(*kinds.values())
         ]
         for wanted in chance.sample(wants, 50):
             expected = sorted(
                 (one for one in every if matches(one, wanted)),
-                key=lambda one: (-SEVERITIES.index(one.severity), one.first_seen, one.id),  # type: ignore[arg-type]
+                key=lambda one: (
+                    -[*SEVERITIES].index(cast(Any, one.severity)),
+                    one.first_seen,
+                    one.id,
+                ),
             )
             assert pages(tx, wanted, chance.choice([3, 50])) == expected, wanted
 
@@ -187,11 +192,8 @@ def matches(one: Conflict, wanted: Wanted) -> bool:
     )
 
 
-def pages(tx: object, wanted: Wanted, limit: int) -> list[Conflict]:
+def pages(tx: Connection, wanted: Wanted, limit: int) -> list[Conflict]:
     """Everything that is wanted, page by page."""
-    from sqlalchemy import Connection
-
-    assert isinstance(tx, Connection)
     found: list[Conflict] = []
     cursor: str | None = None
     while True:
