@@ -19,7 +19,7 @@ from couchmend.settings.hours import is_quiet
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setenv("HOME", "/srv/ann")
     return tmp_path
 
 
@@ -47,7 +47,7 @@ def told(here: Path, text: str, **environment: str) -> str:
         ("sqlite:///journal.db", "sqlite:///{here}/conf/journal.db"),
         ("sqlite:///./data/journal.db", "sqlite:///{here}/conf/data/journal.db"),
         ("sqlite:///../journal.db", "sqlite:///{here}/journal.db"),
-        ("sqlite:///~/journal.db", "sqlite:////home/ann/journal.db"),
+        ("sqlite:///~/journal.db", "sqlite:////srv/ann/journal.db"),
         ("sqlite://", "sqlite://"),
         ("postgresql://db/couchmend", "postgresql://db/couchmend"),
         ("postgres://ann@db:5433/couchmend?sslmode=require",
@@ -62,7 +62,7 @@ def test_where_the_journal_is(here: Path, url: str, address: str) -> None:
 
 def test_by_default_it_is_in_the_state_folder(here: Path) -> None:
     for journal in (Journal(), load(environment={}).journal):
-        assert journal.address() == "sqlite:////home/ann/.local/state/couchmend/journal.db"
+        assert journal.address() == "sqlite:////srv/ann/.local/state/couchmend/journal.db"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_our_own_variable_is_nearer(here: Path) -> None:
         ("https://h/team-*", "https://h/team-*", True),
         ("file:notes.couch", "file:{here}/conf/notes.couch", False),
         ("file:/data/notes.couch", "file:/data/notes.couch", False),
-        ("dir:~/databases", "dir:/home/ann/databases", True),
+        ("dir:~/databases", "dir:/srv/ann/databases", True),
     ],
 )
 def test_databases(here: Path, url: str, form: str, several: bool) -> None:
