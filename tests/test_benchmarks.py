@@ -51,6 +51,7 @@ def measured(folder: Path, *arguments: str) -> Any:
     ],
     ids=lambda v: str(v),
 )
+@pytest.mark.program("curl")
 def test_each_group_runs(
     group: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,7 +60,8 @@ def test_each_group_runs(
     assert len(results["rows"]) == rows
     missing = node.missing()
     for row in results["rows"]:
-        beside = None if row["beside"].startswith(("python", "find", "among")) else missing
+        named = ("python", "find", "among", "curl")
+        beside = None if row["beside"].startswith(named) else missing
         if row["beside"] == "nbdime":
             beside = nbdime.missing()
         assert row["beside_absent"] == beside

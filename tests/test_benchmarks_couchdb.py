@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import couchdb, http_libraries, node, replication
+from benchmarks import couchdb, http_libraries, node, replication, scanning
 from benchmarks.couchdb import CHANGES
 from benchmarks.documents import documents
 from couchmend.replica.embedded import Folder
@@ -39,6 +39,7 @@ def test_the_client_beside_bare_requests(url: str, tmp_path: Path) -> None:
         "_bulk_get?revs=true",
         "_bulk_docs, new_edits=false",
         "_bulk_docs, new documents",
+        "scan, 200 documents, 4 in conflict",
         "between two databases of the server",
         "between two databases of the server",
         "to a local database",
@@ -48,7 +49,7 @@ def test_the_client_beside_bare_requests(url: str, tmp_path: Path) -> None:
         assert row["what"] in text
         assert len(row["couchmend_seconds"]) == 1
         assert row["couchmend_seconds"][0] > 0
-        if row["what"] == CHANGES:
+        if "curl" in row["beside"]:
             has_peer = shutil.which("curl") is not None
         else:
             has_peer = "PouchDB" not in row["beside"] or node.missing() is None
@@ -58,6 +59,7 @@ def test_the_client_beside_bare_requests(url: str, tmp_path: Path) -> None:
 
 def test_nothing_is_left_on_the_server(url: str) -> None:
     couchdb.measure(url, tiny=True)
+    scanning.measure_couchdb(url, tiny=True)
     replication.measure(url, tiny=True)
     with closing(couchdb.Bare(url)) as bare:
         assert json.loads(bare.ask("GET", "_all_dbs")) == []

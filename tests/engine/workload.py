@@ -63,8 +63,8 @@ def edited(doc: Doc, device: str, minutes: int, **fields: Any) -> Doc:
 
 def sides(kind: str, before: Doc) -> list[Doc | None]:
     """What each branch makes of it; None is a deletion."""
-    phone = {"device": "phone", "minutes": 1}
-    desk = {"device": "desk", "minutes": 60}
+    phone: Doc = {"device": "phone", "minutes": 1}
+    desk: Doc = {"device": "desk", "minutes": 60}
     match kind:
         case "clean":
             return [edited(before, status="done", **phone)]

@@ -29,8 +29,9 @@ def run(arguments: list[str]) -> int:
     from couchmend.cli.app import COMPLETE, PROGRAM, Verbosity, build
 
     verbosity = Verbosity()
-    app = build(verbosity)
-    if COMPLETE in os.environ:
+    completing = COMPLETE in os.environ
+    app = build(verbosity, "" if completing else _command(arguments))
+    if completing:
         app(prog_name=PROGRAM)  # answers the shell and exits
     command = typer.main.get_command(app)
     try:
@@ -66,6 +67,11 @@ def run(arguments: list[str]) -> int:
         )
         return UNREACHABLE
     return DONE
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """The command that is named, as far as that can be told without knowing them."""
+    return next((one for one in arguments if not one.startswith("-")), "")
 
 
 def _wrong_usage(problem: Exception) -> int:

@@ -1,22 +1,19 @@
 """The commands and how they hang together.
 
 A command imports what it needs when it runs, here and in the modules of the commands:
-`couchmend --help` and a shell's completion should not wait for databases and servers.
+`couchmend --help` and a shell's completion should not wait for databases and servers, and a
+command that is named should not wait for the others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 import couchmend
-from couchmend.cli import deciding_commands, demo, merge, replica, replicate, scan, serve, sweep
-from couchmend.cli.config import config_app
-from couchmend.cli.journal import journal_app
-from couchmend.cli.policy import policy_app
-from couchmend.cli.users import users_app
 
 PROGRAM = "couchmend"
 COMPLETE = "_COUCHMEND_COMPLETE"
@@ -30,8 +27,11 @@ class Verbosity:
     level: int = 0
 
 
-def build(verbosity: Verbosity) -> typer.Typer:
-    """The whole command line as one Typer application."""
+def build(verbosity: Verbosity, wanted: str = "") -> typer.Typer:
+    """The command line as one Typer application.
+
+    wanted: the command that is going to run; the others may be left out then.
+    """
     # Rich makes the help prettier and its import doubles the time that help takes.
     app = typer.Typer(
         name=PROGRAM,
@@ -57,20 +57,70 @@ def build(verbosity: Verbosity) -> typer.Typer:
         verbosity.level = verbose
         _help_when_alone(context)
 
-    app.command("demo")(demo.demo)
-    app.command("scan")(scan.scan)
-    app.command("sweep")(sweep.sweep)
-    deciding_commands.add_to(app)
-    app.command("merge")(merge.merge)
-    app.command("replicate")(replicate.replicate)
-    app.add_typer(policy_app, name="policy")
-    app.add_typer(_replica(), name="replica")
-    app.add_typer(config_app, name="config")
-    app.add_typer(journal_app, name="journal")
+    for name, add in _COMMANDS.items():
+        if not wanted or wanted not in _COMMANDS or name == wanted:
+            add(app)
     return app
 
 
-def _replica() -> typer.Typer:
+def _demo(app: typer.Typer) -> None:
+    from couchmend.cli.demo import demo
+
+    app.command("demo")(demo)
+
+
+def _scan(app: typer.Typer) -> None:
+    from couchmend.cli.scan import scan
+
+    app.command("scan")(scan)
+
+
+def _sweep(app: typer.Typer) -> None:
+    from couchmend.cli.sweep import sweep
+
+    app.command("sweep")(sweep)
+
+
+def _deciding(app: typer.Typer) -> None:
+    from couchmend.cli import deciding_commands
+
+    deciding_commands.add_to(app)
+
+
+def _merge(app: typer.Typer) -> None:
+    from couchmend.cli.merge import merge
+
+    app.command("merge")(merge)
+
+
+def _replicate(app: typer.Typer) -> None:
+    from couchmend.cli.replicate import replicate
+
+    app.command("replicate")(replicate)
+
+
+def _policy(app: typer.Typer) -> None:
+    from couchmend.cli.policy import policy_app
+
+    app.add_typer(policy_app, name="policy")
+
+
+def _config(app: typer.Typer) -> None:
+    from couchmend.cli.config import config_app
+
+    app.add_typer(config_app, name="config")
+
+
+def _journal(app: typer.Typer) -> None:
+    from couchmend.cli.journal import journal_app
+
+    app.add_typer(journal_app, name="journal")
+
+
+def _replica(whole: typer.Typer) -> None:
+    from couchmend.cli import replica, serve
+    from couchmend.cli.users import users_app
+
     app = typer.Typer(
         rich_markup_mode=None,
         invoke_without_command=True,
@@ -88,7 +138,22 @@ def _replica() -> typer.Typer:
     ):
         app.command()(command)
     app.add_typer(users_app, name="users")
-    return app
+    whole.add_typer(app, name="replica")
+
+
+_COMMANDS: Mapping[str, Callable[[typer.Typer], None]] = {
+    "demo": _demo,
+    "scan": _scan,
+    "sweep": _sweep,
+    "": _deciding,
+    "merge": _merge,
+    "replicate": _replicate,
+    "policy": _policy,
+    "replica": _replica,
+    "config": _config,
+    "journal": _journal,
+}
+"""In the order of the help; what stands under no name are several."""
 
 
 def _help_when_alone(context: typer.Context) -> None:

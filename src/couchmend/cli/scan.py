@@ -58,7 +58,7 @@ def scan(
     told = Told(databases, listed=listed, sample=sample, as_json=as_json)
     with _watched(databases, config) as (watched, policies):
         for name in policy or ():
-            policies.named(name)
+            (policies or _none()).named(name)
         seen = watched.refresh()
         for place, problem in seen.unreachable:
             told.failed(place, place, problem)
@@ -73,8 +73,10 @@ def scan(
 
 
 @contextmanager
-def _watched(databases: list[str], config: Path | None) -> Iterator[tuple[Watched, Policies]]:
-    from couchmend.configuration import load_all
+def _watched(
+    databases: list[str], config: Path | None
+) -> Iterator[tuple[Watched, Policies | None]]:
+    from couchmend import settings
     from couchmend.engine.targets import Address, Watched
 
     for url in databases:
@@ -84,13 +86,25 @@ def _watched(databases: list[str], config: Path | None) -> Iterator[tuple[Watche
                 target=url,
                 hint="name a file: file:notes.couch",
             )
-    known = load_all(config=config)
-    with Watched([Address(url) for url in databases], known.settings.servers) as watched:
-        yield watched, known.policies
+    found = settings.read(config=config)
+    known, rules = found.settings, None
+    if found.problems or known.file is not None:
+        from couchmend.configuration import load_all
+
+        whole = load_all(config=config)
+        known, rules = whole.settings, whole.policies
+    with Watched([Address(url) for url in databases], known.servers) as watched:
+        yield watched, rules
+
+
+def _none() -> Policies:
+    from couchmend.policies import Policies
+
+    return Policies()
 
 
 def _scan_one(
-    watched: Watched, target: Target, policies: Policies, names: list[str] | None, told: Told
+    watched: Watched, target: Target, policies: Policies | None, names: list[str] | None, told: Told
 ) -> None:
     from couchmend.engine.scan import scan as scan_replica
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from couchmend.cli import output
 from couchmend.core.document import JSON, Doc, dumps
 from couchmend.core.paths import readable
-from couchmend.core.plans.examine import examine
 from couchmend.core.values import ABSENT, Value
 from couchmend.errors import CouchmendError
 
@@ -21,6 +20,8 @@ _SHOWN_FIELDS = 12
 def differences(one: Scanned) -> list[Doc]:
     """What was changed in a conflict, and by which version: a member that is not there is one
     that the version does not have."""
+    from couchmend.core.plans.examine import examine
+
     try:
         decided = examine(one.doc, one.examined_by).versions.decisions
     except CouchmendError:  # what cannot be merged has no differences that could be told

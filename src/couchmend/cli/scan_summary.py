@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from couchmend.cli.output import plain
-from couchmend.core.conflicts.severity import SEVERITIES
 
 if TYPE_CHECKING:
     from couchmend.engine.scan import Scanned, ScanReport
@@ -87,6 +86,8 @@ def _of_hidden(reports: Sequence[ScanReport]) -> Iterator[str]:
 
 def _types(reports: Sequence[ScanReport]) -> Iterator[str]:
     """Types by severity."""
+    from couchmend.core.conflicts.severity import SEVERITIES
+
     both = Counter[tuple[str, str]]()
     for report in reports:
         both += report.by_both

@@ -7,19 +7,22 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from couchmend.core.conflicts.classify import Classification
-from couchmend.core.conflicts.document import ConflictedDocument
-from couchmend.core.paths import Path, readable
-from couchmend.core.plans.assessing import Classified, classified
-from couchmend.core.policy.policy import Policy
-from couchmend.engine.choosing import Choosing
-from couchmend.engine.reading import InConflict, NotInConflict, Reader, Unread, Vanished
 from couchmend.errors import DocumentInvalid
-from couchmend.policies import Policies
+from couchmend.replica.ahead import read_ahead
 from couchmend.replica.base import ChangeRow, ChangesQuery, Replica
-from couchmend.replica.replicate.ahead import read_ahead
+
+if TYPE_CHECKING:
+    from couchmend.core.conflicts.document import ConflictedDocument
+    from couchmend.core.paths import Path
+    from couchmend.core.plans.assessing import Classified
+    from couchmend.core.policy.policy import Policy
+    from couchmend.engine.choosing import Choosing
+    from couchmend.policies import Policies
+
+# What reads and classifies documents is imported for the first that has several leaves: a scan
+# that finds none should not wait for it.
 
 K = TypeVar("K")
 
@@ -152,7 +155,7 @@ class Scan:
     def __init__(
         self,
         replica: Replica,
-        choosing: Choosing,
+        choosing: Callable[[], Choosing],
         name: str,
         on_progress: OnProgress | None,
     ) -> None:
@@ -168,14 +171,23 @@ class Scan:
         told = self._replica.info()
         report.documents = told.documents
         self._total = told.documents + told.deleted_documents
-        reader = Reader(
-            self._replica, report.database, dead_branches=self._choosing.reports_dead_branches
-        )
-        with closing(self._candidates()) as rows, closing(reader.documents(rows)) as readings:
+        with closing(self._candidates()) as rows:
+            first = next(rows, None)
+            if first is not None:
+                yield from self._read(itertools.chain([first], rows))
+        report.complete = True
+
+    def _read(self, rows: Iterable[ChangeRow]) -> Iterator[Scanned]:
+        from couchmend.engine.reading import InConflict, NotInConflict, Reader, Unread, Vanished
+
+        report, choosing = self.report, self._choosing()
+        dead_branches = choosing.reports_dead_branches
+        reader = Reader(self._replica, report.database, dead_branches=dead_branches)
+        with closing(reader.documents(rows)) as readings:
             for reading in readings:
                 match reading:
                     case InConflict(doc=doc):
-                        found = self._scanned(doc)
+                        found = self._scanned(doc, choosing)
                         if found is not None:
                             report.count(found)
                             yield found
@@ -186,7 +198,6 @@ class Scan:
                     case Unread(row=row, error=error):
                         report.unread += 1
                         report.trouble(row.id, str(error))
-        report.complete = True
 
     def _candidates(self) -> Generator[ChangeRow, None, None]:
         """The rows with several leaves."""
@@ -202,13 +213,13 @@ class Scan:
                 report.rows += len(page.rows)
                 self._on_progress(report.rows, max(self._total, report.rows))
 
-    def _scanned(self, doc: ConflictedDocument) -> Scanned | None:
+    def _scanned(self, doc: ConflictedDocument, choosing: Choosing) -> Scanned | None:
         if doc.unreadable:
             self.report.unreadable += 1
             self.report.trouble(doc.id, f"{len(doc.unreadable)} of its versions cannot be read")
         if not doc.live:
             return None
-        policy = self._choosing.policy_for(doc)
+        policy = choosing.policy_for(doc)
         found = classified_anyway(doc, policy)
         if found is None:
             return None
@@ -218,6 +229,9 @@ class Scan:
 
 def classified_anyway(doc: ConflictedDocument, policy: Policy) -> Classified | None:
     """As `classified`; what is nested too deep to be merged is a conflict that says so."""
+    from couchmend.core.conflicts.classify import Classification
+    from couchmend.core.plans.assessing import Classified, classified
+
     try:
         return classified(doc, policy)
     except DocumentInvalid as problem:
@@ -249,11 +263,21 @@ def scan(
         ReplicaError: the database cannot be read, at once or while it is; what has come is
             right.
     """
-    return Scan(replica, Choosing(policies, names), name or replica.url, on_progress)
+
+    def choosing() -> Choosing:
+        from couchmend.engine.choosing import Choosing
+
+        return Choosing(policies, names)
+
+    if policies is not None or names is not None:
+        choosing()  # or raises
+    return Scan(replica, choosing, name or replica.url, on_progress)
 
 
 def general(path: Path) -> str:
     """A path for people with all elements of a list alike: `subtasks[].title`."""
+    from couchmend.core.paths import readable
+
     shown = ""
     for step in path:
         if isinstance(step, str):

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import unquote
 
 from couchmend import settings
-from couchmend.core.conflicts.eligibility import Mode
 from couchmend.errors import CouchmendError, DatabaseNotFound, UsageError, without_credentials
 from couchmend.replica.base import Replica, Server
 from couchmend.replica.opening import open_replica, open_server
 
 if TYPE_CHECKING:
+    from couchmend.core.conflicts.eligibility import Mode
     from couchmend.replica.couch.connection.servers import Servers
 
 ANY = "*"
@@ -342,7 +342,7 @@ class _Place:
             database=name,
             url=url,
             server=self.server,
-            mode=cast(Mode, entry.mode),
+            mode=cast("Mode", entry.mode),
             policies=tuple(entry.policy) or None,
             rollout=entry.rollout,
             only_us=entry.only_us,

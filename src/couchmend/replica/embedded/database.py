@@ -45,7 +45,6 @@ from couchmend.replica.embedded import (
     integrity,
     listing,
     local,
-    mango,
     reading,
 )
 from couchmend.replica.embedded.connections import Connections
@@ -366,18 +365,28 @@ class EmbeddedReplica(Replica):
     # --- Mango
 
     def find(self, query: Query) -> FoundPage:
+        from couchmend.replica.embedded import mango
+
         return mango.find(self._connections, query)
 
     def explain(self, query: Query) -> Doc:
+        from couchmend.replica.embedded import mango
+
         return mango.explain(self._connections, self.name, query)
 
     def create_index(self, definition: Mapping[str, JSON]) -> Doc:
+        from couchmend.replica.embedded import mango
+
         return mango.create_index(self, self._connections, definition)
 
     def indexes(self) -> list[Index]:
+        from couchmend.replica.embedded import mango
+
         return mango.indexes(self._connections)
 
     def delete_index(self, ddoc: str, name: str) -> None:
+        from couchmend.replica.embedded import mango
+
         mango.delete_index(self, self._connections, ddoc, name)
 
 

@@ -12,8 +12,8 @@ from email.utils import formatdate
 
 from couchmend.core.document import JSON
 from couchmend.errors import CouchmendError, ReplicaError
+from couchmend.replica.ahead import read_ahead
 from couchmend.replica.base import ChangesQuery, Heartbeat, Replica
-from couchmend.replica.replicate.ahead import read_ahead
 from couchmend.replica.replicate.batches import Batch, read_batches
 from couchmend.replica.replicate.checkpoints import BEGINNING, Log, replication_id
 from couchmend.replica.replicate.counting import Progress, Summary

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from couchmend.replica.ahead import read_ahead
 from couchmend.replica.base import Rows
-from couchmend.replica.replicate.ahead import read_ahead
 
 
 def test_items_come_in_order() -> None:
