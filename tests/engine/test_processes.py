@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,8 +112,8 @@ def _until(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Place]:
-    yield place(tmp_path, 60, batch_documents=5, page_rows=10)
+def small(tmp_path: Path) -> Place:
+    return place(tmp_path, 40, batch_documents=4, page_rows=10)
 
 
 def _killed(made: Place, seconds: float) -> None:
@@ -158,7 +158,7 @@ def test_killed_again_and_again(tmp_path: Path, seed: int) -> None:
 
 
 def test_two_processes_on_one_journal(tmp_path: Path) -> None:
-    made = place(tmp_path, 80, batch_documents=4, page_rows=10)
+    made = place(tmp_path, 48, batch_documents=4, page_rows=10)
     first = made.start()
     _until(lambda: made.resolved() > 0, first)
     code, report = made.run()
@@ -169,7 +169,7 @@ def test_two_processes_on_one_journal(tmp_path: Path) -> None:
     else:  # the first was done when the second began
         assert report["resolved"] == 0
     assert first.returncode == 0, err
-    assert json.loads(out)["resolved"] == 80
+    assert json.loads(out)["resolved"] == 48
     _holds(made)
 
 
@@ -195,7 +195,7 @@ def _is_free(file: Path) -> bool:
 
 
 def test_paused_for_longer_than_its_lease(tmp_path: Path) -> None:
-    made = place(tmp_path, 80, batch_documents=4, page_rows=10, lease_seconds=2)
+    made = place(tmp_path, 48, batch_documents=4, page_rows=10, lease_seconds=2)
     first = made.start()
     _until(lambda: made.resolved() > 0, first)
     _pause(made, first)
@@ -216,7 +216,7 @@ def test_paused_for_longer_than_its_lease(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(tmp_path: Path, how: signal.Signals) -> None:
-    made = place(tmp_path, 80, batch_documents=4, page_rows=10)
+    made = place(tmp_path, 48, batch_documents=4, page_rows=10)
     process = made.start()
     _until(lambda: made.resolved() > 0, process)
     began = time.monotonic()
@@ -227,7 +227,7 @@ def test_interrupted(tmp_path: Path, how: signal.Signals) -> None:
     assert took < 1.0 * float(os.environ.get("COUCHMEND_TEST_PATIENCE", "3"))
     with made.journal() as journal, journal.read() as tx:
         assert leases.held(tx) == []
-    assert 0 < made.resolved() < 80
+    assert 0 < made.resolved() < 48
     code, report = made.run()
     assert (code, report["outcome"]) == (0, "done")
     _holds(made)

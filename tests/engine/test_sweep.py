@@ -18,6 +18,7 @@ from couchmend.journal import databases, records, resolutions
 from couchmend.journal.opening import open_journal
 from couchmend.replica.base import ChangesPage, ChangesQuery, Replica, Rows
 from couchmend.replica.embedded import EmbeddedReplica
+from couchmend.replica.replicate import replicate
 from couchmend.settings import Work
 from tests.contract.backends import AVAILABLE, Backend, opened
 from tests.engine.sites import branch, fork
@@ -622,3 +623,84 @@ def test_we_announce_us_and_warn_of_others(home: House) -> None:
     home.clock.ahead = 48 * HOUR
     home.replica.put_local("couchmend", {"installation": "x", "at": 1})
     assert home.sweep(mode="auto").notices == ()
+
+
+# --- several installations
+
+
+def _quiet(one: House, other: House) -> int:
+    """Replicate and sweep on both sides until nothing happens; how many rounds it took."""
+    for number in range(12):
+        before = picture(one.replica), picture(other.replica)
+        one.sweep()
+        other.sweep()
+        replicate(one.replica, other.replica)
+        replicate(other.replica, one.replica)
+        if before == (picture(one.replica), picture(other.replica)):
+            return number
+    pytest.fail("they did not come to rest")
+
+
+def test_trap_13_two_engines_on_two_replicas_end_in_the_same_state(home: House) -> None:
+    theirs = house()
+    with theirs.replica as replica, theirs.journal:
+        for number in range(8):
+            mergeable(home.replica, f"d{number}")
+        replicate(home.replica, replica)
+        for number in range(0, 8, 2):  # one side goes on meanwhile
+            shown = home.replica.get(f"d{number}")
+            home.replica.put({**shown, "points": number + 10})
+        assert _quiet(home, theirs) < 6
+        assert winners(home.replica) == winners(replica)
+        for number in range(8):
+            id = f"d{number}"
+            assert live(home.replica, id) == live(replica, id)
+            assert len(live(replica, id)) == 1
+            merged = winners(replica)[id]
+            assert (merged["title"], merged["notes"]) == ("read", "soon")
+            if number % 2 == 0:
+                assert merged["points"] == number + 10
+        assert home.open() == theirs.open() == {}
+
+
+def test_counterexample_f_a_deleted_loser_that_somebody_else_merges(home: House) -> None:
+    """W contains what L' says: only L' is tombstoned.  Elsewhere L, its parent, is merged into W:
+    linear, and what L' took back stands again.  The journal tells."""
+    replica = home.replica
+    root = branch(replica, "a", [], task(title="0", notes="0"))
+    w = branch(replica, "a", [root], task(title="0", notes="w"), hash="c" * 32)
+    w2 = branch(replica, "a", [w, root], task(title="0", notes="w2"), hash="d" * 32)
+    loser = branch(replica, "a", [root], task(title="l", notes="0"), hash="1" * 32)
+    branch(replica, "a", [loser, root], task(title="0", notes="0"), hash="2" * 32)
+    w3 = branch(replica, "a", [w2, w, root], task(title="0", notes="w3"), hash="e" * 32)
+    assert home.sweep().resolved == 1
+    assert live(replica, "a") == [str(w3)]  # without a body: a tombstone, no more
+    # Somebody who knows W and L, but not L', merges L into it.
+    merged = branch(replica, "a", [w3, w2, w, root], task(title="l", notes="w3"), hash="9" * 32)
+    assert live(replica, "a") == [str(merged)]
+    report = home.sweep()
+    assert report.detected == 1
+    found = home.open()["a"]
+    assert not found.eligible
+    assert "took in an older version" in found.sentence
+    assert live(replica, "a") == [str(merged)]
+    # It stays one conflict when the document is edited again, and ends when somebody says so.
+    replica.put({**replica.get("a"), "points": 9})
+    assert home.sweep().detected == 0
+    assert home.open()["a"].id == found.id
+    with home.engine() as engine:
+        engine.skip(found.id, by="ann")
+    replica.put({**replica.get("a"), "points": 10})
+    assert home.sweep().detected == 0
+    assert home.open()["a"].state == "acknowledged"
+
+
+def test_our_own_merge_overtakes_nothing(home: House) -> None:
+    home.policies = policy(fields={"points": "counter"})
+    replica = home.replica
+    fork(replica, "a", task(points=5), task(points=6), task(points=3))
+    assert home.sweep().resolved == 1
+    assert winners(replica)["a"]["points"] == 4
+    replica.put({**replica.get("a"), "points": 7})
+    report = home.sweep()
+    assert (report.detected, home.open()) == (0, {})

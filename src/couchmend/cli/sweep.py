@@ -77,13 +77,13 @@ def sweep(
         swept = engine.sweep(
             databases or None, full=full, dry_run=dry_run, stop=stop, on_progress=on_progress
         )
+    for one in swept.each:
+        if one.error is not None:
+            one.error.target = one.error.target or one.database
+            output.complain(str(one.error))
     if as_json:
         output.line(as_doc(swept, dry_run=dry_run))
     else:
-        for one in swept.each:
-            if one.error is not None:
-                one.error.target = one.error.target or one.database
-                output.complain(str(one.error))
         output.raw(told(swept, dry_run=dry_run))
     code = _code(swept)
     if code:

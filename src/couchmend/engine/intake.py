@@ -111,8 +111,7 @@ class Intake:
                 self._put_off(tx, document, batch.unread[document], now)
             closed = self._close(tx, batch, known, now)
             detected = [self._detected(one, elapsed, now) for one in queued if one.what != "same"]
-            for event in detected:
-                records.record_event(tx, now, event.name, _told(event))
+            records.record_events(tx, [(now, one.name, _told(one)) for one in detected])
         return self._tell(batch, queued, detected, closed, now)
 
     def close(self, over: Mapping[str, State]) -> None:

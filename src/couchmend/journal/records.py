@@ -84,6 +84,13 @@ def record_event(tx: Connection, at: int, name: str, data: Mapping[str, JSON]) -
     return _added(tx, events, {"at": at, "name": name, "data": dict(data)})
 
 
+def record_events(tx: Connection, many: Sequence[tuple[int, str, Mapping[str, JSON]]]) -> None:
+    """Record several events at once: when, the name, and the fields of each."""
+    if many:
+        rows = [{"at": at, "name": name, "data": dict(data)} for at, name, data in many]
+        tx.execute(insert(events), rows)
+
+
 def events_since(
     tx: Connection, after: int = 0, limit: int = 100, *, name: str | None = None
 ) -> list[RecordedEvent]:
