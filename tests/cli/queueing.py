@@ -41,8 +41,9 @@ TASK: dict[str, Any] = {
 class Site:
     """A folder with a database `notes` of some conflicts, and a configuration.
 
-    `open`: both changed the title, the one the tags, the other the estimate.  `merging`: the one changed the tags,
-    the other the estimate.  `hidden`: the one deleted it, the other edited it.
+    `open`: both changed the title, the one the tags, the other the estimate.
+    `merging`: the one changed the tags, the other the estimate.
+    `hidden`: the one deleted it, the other edited it.
     """
 
     folder: Path

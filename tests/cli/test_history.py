@@ -72,14 +72,16 @@ def test_a_range(here: Site) -> None:
     assert here.lines("undo", "--since", "1h", "--preview") == [{"undone": 0}]
 
 
-def test_what_cannot_be_taken_back_is_said(here: Site) -> None:
+def test_what_cannot_be_taken_back_is_said(tmp_path: Path) -> None:
+    here = site(tmp_path)
+    here.told("conflicts", "resolve", here.number("merging"), "--set", "status=done", "--yes")
     with here.notes() as notes:
-        notes.put({**notes.get("open"), "title": "Call Carla"})
+        notes.put({**notes.get("merging"), "status": "archived"})
     told = here.told("undo", "1", "--preview")
     assert "cannot" in told
-    assert "title was changed again since, and stays as it is" in told
+    assert "status was changed again since, and stays as it is" in told
     here.told("undo", "1", "--yes")
-    assert here.doc("open")["title"] == "Call Carla"
+    assert here.doc("merging")["status"] == "archived"
 
 
 @pytest.mark.parametrize(

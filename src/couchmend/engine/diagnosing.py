@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from functools import partial
+from typing import Final
 
 from couchmend.core.conflicts.deletions import concurrent_deletions, possible_deletions
 from couchmend.core.conflicts.document import ConflictedDocument
-from couchmend.core.merging.telling import are, labels
 from couchmend.core.plans.assessing import Assessment, assess
 from couchmend.core.revtree import Rev
+from couchmend.engine.diagnosis import Diagnosis, DocumentDiagnosis, Fact, Weight
+from couchmend.engine.document_facts import about_document
 from couchmend.engine.judging import Ground
 from couchmend.engine.reading import InConflict, NotInConflict, Reader, Unread, Vanished, row_of
 from couchmend.engine.remembering import remembered
@@ -20,72 +21,14 @@ from couchmend.engine.targets import Target
 from couchmend.errors import CouchmendError, ReplicaError
 from couchmend.journal import conflicts, databases, leases, listing, records, resolutions
 from couchmend.journal.conflicts import Conflict
-from couchmend.journal.databases import Database, Pause
-from couchmend.journal.leases import Lease
 from couchmend.journal.opening import Journal
-from couchmend.journal.records import Operation
 from couchmend.journal.resolutions import Resolution
 from couchmend.replica.base import ChangesQuery, DatabaseInfo, Replica
-
-Weight: TypeAlias = Literal["ok", "notice", "problem"]
 
 HOUR: Final = 3_600_000_000
 SMALL_REVS_LIMIT: Final = 100
 _RESOLUTIONS: Final = 10
 _ORDER: Final[tuple[Weight, ...]] = ("problem", "notice", "ok")
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One thing that is so, how much it matters, and what to do about it."""
-
-    weight: Weight
-    sentence: str
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentDiagnosis:
-    """What there is to say of one document.
-
-    doc: None where there is no such document, or it cannot be read.
-    possible: dead leaves that may be deletions by users, but for those that the journal knows as
-        our own.
-    assessment: None where it is in no conflict.
-    conflict: the open one of the journal.
-    resolutions: the newest ones.
-    seen: whether a sweep has come past its last change.
-    """
-
-    id: str
-    doc: ConflictedDocument | None = None
-    open: bool = False
-    hidden: bool = False
-    possible: tuple[Rev, ...] = ()
-    assessment: Assessment | None = None
-    conflict: Conflict | None = None
-    resolutions: tuple[Resolution, ...] = ()
-    seen: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
-    """What there is to say of a database, and of a document of it.
-
-    database: as the journal knows it; None where no sweep has seen it.
-    lag: how many changes no sweep has seen; None where that is not known.
-    facts: in sentences, the weightiest first.
-    """
-
-    target: Target
-    database: Database | None = None
-    info: DatabaseInfo | None = None
-    lag: int | None = None
-    lease: Lease | None = None
-    paused: tuple[Pause, ...] = ()
-    operations: tuple[Operation, ...] = ()
-    document: DocumentDiagnosis | None = None
-    facts: tuple[Fact, ...] = field(default=())
 
 
 def diagnose(
@@ -138,7 +81,8 @@ class _Examination:
         found = None if document is None else self._document(document)
         facts = [*self._about_database(info, lag)]
         if found is not None:
-            facts = [*self._about_document(found), *facts]
+            known = self._database is not None
+            facts = [*about_document(found, self._target.name, is_known=known), *facts]
         return Diagnosis(
             target=self._target,
             database=self._database,
@@ -268,10 +212,10 @@ class _Examination:
         reader = Reader(
             self._replica,
             self._target.name,
-            None if database is None else lambda ids: remembered(self._journal, database.id, ids),
+            None if database is None else partial(remembered, self._journal, database.id),
             dead_branches=True,
         )
-        with closing(reader.documents([row_of(id)])) as read:  # type: ignore[type-var]
+        with closing(reader.documents([row_of(id)])) as read:
             match next(iter(read)):
                 case InConflict(doc=doc) | NotInConflict(doc=doc):
                     return doc
@@ -303,107 +247,3 @@ class _Examination:
             return not self._replica.changes(query).rows
         except ReplicaError:  # the sequence is of a database that was there before
             return False
-
-    def _about_document(self, found: DocumentDiagnosis) -> Iterator[Fact]:
-        doc = found.doc
-        if doc is None:
-            yield Fact(
-                "problem",
-                "there is no such document in the database",
-                f"couchmend archive show {self._target.name} {found.id}"
-                if found.conflict or found.resolutions
-                else "check its id",
-            )
-            return
-        yield from self._about_conflict(found, doc)
-        if doc.unreadable:
-            yield Fact(
-                "problem",
-                f"{labels(doc.unreadable)} cannot be read: the database lists what it does not"
-                " have; it is left alone",
-                "restore it from a backup or another replica, or purge it",
-            )
-        yield from self._about_dead_branches(found)
-        cut = [leaf.rev for leaf in doc.tree.leaves() if _is_cut(doc, leaf.rev)]
-        if cut:
-            yield Fact(
-                "notice",
-                f"the beginning of {labels(cut)} {are(cut, 'forgotten')}: the database keeps no"
-                " longer histories, so that a common version may be missing",
-                "raise _revs_limit, if conflicts come without a common version",
-            )
-        if not found.seen and self._database is not None:
-            yield Fact(
-                "notice",
-                "no sweep has seen the document's last change",
-                f"couchmend sweep {self._target.name}",
-            )
-
-    def _about_conflict(self, found: DocumentDiagnosis, doc: ConflictedDocument) -> Iterator[Fact]:
-        if found.assessment is None:
-            yield from self._why_no_conflict(found, doc)
-            return
-        live = len(doc.live) + len(doc.unreadable)
-        versions = f"{live} versions of it live"
-        if found.hidden:
-            versions = "one version lives, and a deletion stands beside it, which _conflicts hides"
-        yield Fact("notice", f"it is in conflict: {versions}")
-        one = found.conflict
-        if one is None:
-            told = "it is not in the queue yet"
-            yield Fact("notice", told, f"couchmend sweep {self._target.name}")
-            return
-        show = f"couchmend conflicts show {one.id}"
-        yield Fact("ok", f"it is in the queue as conflict {one.id}, {one.state}", show)
-        if one.last_error:
-            yield Fact("problem", f"resolving it failed {one.attempts} times: {one.last_error}")
-        why = [check.sentence for check in found.assessment.checks if not check.passed]
-        if why:
-            told = f"it is not resolved by itself: {'; '.join(why)}"
-            yield Fact("notice", told, f"couchmend conflicts explain {one.id}")
-
-    def _why_no_conflict(self, found: DocumentDiagnosis, doc: ConflictedDocument) -> Iterator[Fact]:
-        leaves = doc.tree.leaves()
-        if found.open or found.hidden:
-            aside = [rev for rev in concurrent_deletions(doc.tree) if rev in doc.acknowledged]
-            if aside:
-                told = f"the deletion {labels(aside)} was set aside: the edit is kept"
-                yield Fact("ok", f"it is not in conflict any more: {told}")
-            else:
-                yield Fact("problem", "its versions cannot be examined", "look at couchmend -vv")
-        elif all(leaf.deleted for leaf in leaves):
-            yield Fact("ok", "it is not in conflict: it is deleted, on every branch")
-        elif len(leaves) == 1:
-            yield Fact("ok", "it is not in conflict: it has a single version")
-        else:
-            dead = len(leaves) - 1
-            branches = "another branch ends" if dead == 1 else f"{dead} other branches end"
-            yield Fact("ok", f"it is not in conflict: one version lives, {branches} deleted")
-        if found.conflict is not None:
-            yield Fact(
-                "notice",
-                f"the queue still has it, as conflict {found.conflict.id}",
-                f"couchmend sweep {self._target.name}",
-            )
-        for one in found.resolutions[:1]:
-            told = f"resolution {one.id} ended it, by {one.strategy} and {one.by}"
-            if one.undone_by is None and one.state == "done" and one.kind == "resolve":
-                yield Fact("ok", told, f"couchmend undo {one.id}")
-
-    def _about_dead_branches(self, found: DocumentDiagnosis) -> Iterator[Fact]:
-        if found.possible:
-            yield Fact(
-                "notice",
-                f"{labels(found.possible)} may be {_deletions(found.possible)} by a person, or"
-                " what a resolution left: nobody can tell",
-                'dead_branches = "report" in the policy has them reported',
-            )
-
-
-def _deletions(revs: tuple[Rev, ...]) -> str:
-    return "a deletion" if len(revs) == 1 else "deletions"
-
-
-def _is_cut(doc: ConflictedDocument, leaf: Rev) -> bool:
-    """Whether the first revisions of a branch are not known."""
-    return doc.tree.chain(leaf)[-1].generation > 1

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from couchmend.engine.follow import Follower
+from couchmend.engine.putting_back import PuttingBack
 from couchmend.engine.report import SweepReport, Swept
-from couchmend.engine.retaking import Retaking
 from couchmend.engine.scheduling import Pool
 from couchmend.engine.sweep import OnProgress, Sweep
 from couchmend.engine.targets import Target
@@ -19,7 +19,7 @@ from couchmend.settings import Server
 from couchmend.settings.hours import is_quiet
 
 
-class Engine(Retaking):
+class Engine(PuttingBack):
     """Finds, resolves and undoes conflicts.  Usable from several threads; close it, or use it in
     a `with`."""
 

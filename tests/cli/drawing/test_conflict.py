@@ -12,7 +12,7 @@ from couchmend.cli.drawing.conflict import Picture
 from tests.cli.drawing.pictures import drawn, picture
 from tests.core.conflicts.conflict_trees import doc, tree
 
-BASE = {
+BASE: dict[str, Any] = {
     "title": "Call Anna about the garden",
     "status": "todo",
     "tags": ["garden", "phone"],
