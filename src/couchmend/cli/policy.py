@@ -103,6 +103,7 @@ def suggest(
     from couchmend.engine.studying.as_toml import as_toml
     from couchmend.engine.studying.study import study
     from couchmend.engine.studying.suggesting import suggest as suggested
+    from couchmend.engine.studying.suggestion import times
 
     if mode is not None and mode not in get_args(Mode):
         raise UsageError(
@@ -127,7 +128,7 @@ def suggest(
         lines = [one for policy in policies for one in policy.suggestions]
         certain = sum(one.certain for one in lines)
         output.text(
-            f"{into}: {len(policies)} policies from {made.read:,} documents and "
+            f"{into}: {times(len(policies), 'policy')} from {made.read:,} documents and "
             f"{made.in_conflict:,} conflicts; {certain} lines hold, {len(lines) - certain} are "
             "commented out, each with the reason"
         )

@@ -143,7 +143,7 @@ def _counter(path: Path, field: Field) -> Iterator[Suggestion]:
     }  # fmt: skip
     named = bool(_COUNT_NAME.search(path[-1]))
     if moved < EVIDENCE:
-        if named or moved:
+        if named or (moved > 1 and edits.furthest <= SMALL_STEP and not _is_rank(field)):
             why = f"whole numbers, {field.smallest} to {field.greatest}; "
             why += f"{_seen_change(moved)}: too little to tell a counter from a value"
             yield Suggestion(key, "counter", False, why, figures)
@@ -169,6 +169,10 @@ def _is_rank(field: Field) -> bool:
     if field.smallest is None or field.greatest is None:
         return False
     return bool(field.edits.up and field.edits.down) and field.greatest - field.smallest <= A_FEW
+
+
+def _have(count: int) -> str:
+    return f"{count:,} of them {'has' if count == 1 else 'have'}"
 
 
 def _seen_change(count: int) -> str:
@@ -225,7 +229,7 @@ def _keyed(text: str, field: Field) -> Iterator[Suggestion]:
     }  # fmt: skip
     why = (
         f"in {share(lists.of_objects, lists.of_objects, 'lists')} every element is an object and "
-        f"has its own {name}; {lists.several:,} of them have several"
+        f"has its own {name}; {_have(lists.several)} several"
     )
     if edits.kept[name]:
         why += f"; {times(edits.kept[name], 'edit')} changed an element that kept its {name}"

@@ -67,10 +67,11 @@ def pattern(path: tuple[str, ...]) -> str:
 def share(part: int, whole: int, what: str) -> str:
     """`all 12 …`, `9 of 12 …`."""
     if part == whole:
-        return f"the one {what}" if whole == 1 else f"all {whole:,} {what}"
+        return f"the one {what.removesuffix('s')}" if whole == 1 else f"all {whole:,} {what}"
     return f"{part:,} of {whole:,} {what}"
 
 
 def times(count: int, what: str) -> str:
     """`1 edit`, `12 edits`."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+    several = f"{what.removesuffix('y')}ies" if what.endswith("cy") else f"{what}s"
+    return f"{count:,} {what if count == 1 else several}"

@@ -1,0 +1,98 @@
+"""The commands of "Getting started" do what the page says, one after the other."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from couchmend.replica.base import Server
+from couchmend.replica.embedded import Folder
+from couchmend.replica.http_face.server import BackgroundServer
+from couchmend.replica.opening import open_server
+from couchmend.settings import ReplicaServer
+from tests.cli.running import couchmend
+from tests.contract.backends import COUCHDB_URL
+from tests.docs.a_database import fill
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "guide" / "getting-started.md"
+SAID = "https://couch.example.org/tasks"
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def steps() -> list[tuple[str, list[str]]]:
+    """Each command with the lines that the page shows of its output."""
+    found: list[tuple[str, list[str]]] = []
+    for block in BLOCK.finditer(PAGE.read_text()):
+        for line in block[1].splitlines():
+            if line.startswith("$ "):
+                found.append((line.removeprefix("$ "), []))
+            else:
+                found[-1][1].append(line)
+    return [(command, shown) for command, shown in found if command.startswith("couchmend ")]
+
+
+@contextmanager
+def server(kind: str, folder: Path) -> Iterator[tuple[Server, str, dict[str, str]]]:
+    """A server, its address without credentials, and the variables that have them."""
+    if kind == "couchdb":
+        parts = urlsplit(COUCHDB_URL)
+        address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        with_user = {
+            "COUCHMEND_COUCHDB_USER": parts.username or "",
+            "COUCHMEND_COUCHDB_PASSWORD": parts.password or "",
+        }
+        opened = open_server(COUCHDB_URL)
+        yield opened, address.rstrip("/"), with_user
+        opened.close()
+        return
+    databases = Folder(folder / "databases")
+    with BackgroundServer(databases, ReplicaServer(port=0)) as served:
+        opened = open_server(served.url)
+        yield opened, served.url, {}
+        opened.close()
+    databases.close()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "served",
+        pytest.param(
+            "couchdb",
+            marks=pytest.mark.skipif(
+                not COUCHDB_URL, reason="COUCHMEND_TEST_COUCHDB_URL names no CouchDB"
+            ),
+        ),
+    ],
+)
+@pytest.mark.timeout(300)
+def test_its_commands_do_what_it_says(kind: str, tmp_path: Path) -> None:
+    commands = steps()
+    assert len(commands) >= 8
+    with server(kind, tmp_path) as (opened, address, variables):
+        name = f"couchmend-test-tasks-{secrets.token_hex(3)}" if kind == "couchdb" else "tasks"
+        try:
+            with opened.create(name) as database:
+                fill(database, tmp_path)
+            for command, shown in commands:
+                words = [
+                    name if word == "tasks" else word
+                    for word in shlex.split(command.replace(SAID, f"{address}/{name}"))
+                ]
+                done = couchmend(*words[1:], cwd=tmp_path, HOME=str(tmp_path), **variables)
+                assert done.returncode in (0, 1), f"{command}: {done.stderr}"
+                told = done.stdout.replace(name, "tasks")
+                for line in shown:
+                    assert line.rstrip("… ") in told, f"{command}: {line!r} is not in\n{told}"
+            with opened.open(name) as database:
+                kitchen = database.get("kitchen", conflicts=True)
+                assert len(kitchen["_conflicts"]) == 1  # all of it was reopened
+        finally:
+            opened.delete(name)
