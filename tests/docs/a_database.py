@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from couchmend.cli.demonstration.acts import begin, edit, exchange
 from couchmend.cli.demonstration.devices import DEVICES
@@ -24,3 +25,15 @@ def fill(database: Replica, folder: Path) -> None:
     exchange(stage)
     for device in devices.values():
         device.close()
+
+
+def signed_out(url: str) -> tuple[str, dict[str, str]]:
+    """The address of a server without credentials, and the variables that have them."""
+    parts = urlsplit(url.rstrip("/"))
+    if parts.username is None:
+        return url.rstrip("/"), {}
+    variables = {
+        "COUCHMEND_COUCHDB_USER": parts.username,
+        "COUCHMEND_COUCHDB_PASSWORD": parts.password or "",
+    }
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])), variables

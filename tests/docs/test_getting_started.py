@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -19,7 +18,7 @@ from couchmend.replica.opening import open_server
 from couchmend.settings import ReplicaServer
 from tests.cli.running import couchmend
 from tests.contract.backends import COUCHDB_URL
-from tests.docs.a_database import fill
+from tests.docs.a_database import fill, signed_out
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "guide" / "getting-started.md"
 SAID = "https://couch.example.org/tasks"
@@ -42,14 +41,9 @@ def steps() -> list[tuple[str, list[str]]]:
 def server(kind: str, folder: Path) -> Iterator[tuple[Server, str, dict[str, str]]]:
     """A server, its address without credentials, and the variables that have them."""
     if kind == "couchdb":
-        parts = urlsplit(COUCHDB_URL)
-        address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-        with_user = {
-            "COUCHMEND_COUCHDB_USER": parts.username or "",
-            "COUCHMEND_COUCHDB_PASSWORD": parts.password or "",
-        }
+        address, variables = signed_out(COUCHDB_URL)
         opened = open_server(COUCHDB_URL)
-        yield opened, address.rstrip("/"), with_user
+        yield opened, address, variables
         opened.close()
         return
     databases = Folder(folder / "databases")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +30,9 @@ from couchmend.replica.embedded import Folder
 from couchmend.replica.http_face.server import BackgroundServer
 from couchmend.replica.opening import open_server
 from couchmend.settings import ReplicaServer
-from tests.cli.running import couchmend
+from tests.cli.running import COMMAND, environment
 from tests.contract.backends import COUCHDB_URL
+from tests.docs.a_database import signed_out
 
 FILE = find()
 BATCH = 50
@@ -94,7 +96,7 @@ def database(kind: str, folder: Path) -> Iterator[tuple[str, Replica]]:
         name = f"couchmend-test-merges-{secrets.token_hex(4)}"
         try:
             with server.create(name) as replica:
-                yield f"{COUCHDB_URL}/{name}", replica
+                yield f"{signed_out(COUCHDB_URL)[0]}/{name}", replica
         finally:
             server.delete(name)
             server.close()
@@ -118,6 +120,19 @@ def live(replica: Replica, ids: list[str]) -> dict[str, dict[Rev, Doc]]:
         each = {Rev.parse(doc["_rev"]): body_of(doc) for doc in docs if not doc.get("_deleted")}
         found[row.id] = {rev: each[rev] for rev in sorted(each, reverse=True)}
     return found
+
+
+def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command on the folder's configuration."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(**(signed_out(COUCHDB_URL)[1] if COUCHDB_URL else {})),
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,15 +160,14 @@ def test_merges_that_people_made(kind: str, tmp_path: Path) -> None:
             '[journal]\nurl = "sqlite:///journal.db"\n'
             f'[[databases]]\nname = "merges"\nurl = {json.dumps(url)}\nmode = "auto"\n'
         )
-        swept = couchmend("sweep", "--json", "--config", str(file), cwd=tmp_path)
+        swept = run("sweep", "--json", folder=tmp_path)
         assert swept.stderr == ""
         assert swept.returncode == 1
         automatic = _check_sweep(cases, replica, tmp_path)
 
-        undone = couchmend(
-            "undo", "--since", "1h", "--database", "merges", "--reopen", "--yes",
-            "--config", str(file), cwd=tmp_path,
-        )  # fmt: skip
+        undone = run(
+            "undo", "--since", "1h", "--database", "merges", "--reopen", "--yes", folder=tmp_path
+        )
         assert (undone.returncode, undone.stderr) == (0, "")
         now = live(replica, [one.id for one in cases])
         for one in cases:
@@ -161,7 +175,7 @@ def test_merges_that_people_made(kind: str, tmp_path: Path) -> None:
             assert len(after) == len(before), one.id
             assert same(after[0], before[0]), one.id
             assert same(after[1], before[1]), one.id
-        again = couchmend("sweep", "--json", "--config", str(file), cwd=tmp_path)
+        again = run("sweep", "--json", folder=tmp_path)
         assert json.loads(again.stdout)["resolved"] == 0  # what was reopened is left to people
         assert automatic
 
