@@ -58,10 +58,10 @@ class FailingReplica:
         return made
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._inner, name)  # type: ignore[attr-defined]
+        found = getattr(self._inner, name)
         if name not in CALLS:
             return found
-        interruption: Interruption = self._interruption  # type: ignore[attr-defined]
+        interruption: Interruption = self._interruption
         return lambda *given, **named: interruption.call(name, lambda: found(*given, **named))
 
 
@@ -73,7 +73,7 @@ class Racing(FailingReplica):
         first = self.__dict__.pop("_first", None)
         if first is not None:
             first()
-        return self._inner.bulk_docs(docs, new_edits=new_edits)  # type: ignore[attr-defined]
+        return self._inner.bulk_docs(docs, new_edits=new_edits)
 
 
 def racing(inner: Replica, first: Callable[[], object]) -> Any:
@@ -111,15 +111,15 @@ class FailingJournal:
         return made
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)  # type: ignore[attr-defined]
+        return getattr(self._inner, name)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """As the journal's."""
-        interruption: Interruption = self._interruption  # type: ignore[attr-defined]
+        interruption: Interruption = self._interruption
         interruption.calls.append("write")
         mine = len(interruption.calls) == interruption.at
-        with self._inner.write() as tx:  # type: ignore[attr-defined]
+        with self._inner.write() as tx:
             yield tx
             if mine and not interruption.after:
                 raise interruption.problem()
