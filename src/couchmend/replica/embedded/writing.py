@@ -63,6 +63,13 @@ class _Entry:
         leaf = self.tree.winner()
         return str(leaf.rev), leaf.deleted
 
+    def extends_live(self, parent: Rev) -> bool:
+        """Whether a revision is a live leaf, of a tree that has several revisions."""
+        if self.tree is None and (self.record is None or self.record.tree is None):
+            return False
+        tree = self.revtree()
+        return tree.is_leaf(parent) and not tree.is_deleted(parent)
+
     def stem(self, limit: int) -> None:
         """Keep as many revisions of each branch as the limit allows."""
         if self.tree is not None:
@@ -164,6 +171,8 @@ class Batch:
             if parent is not None and not self._state.update_seq:
                 raise Conflict
             return parent
+        if parent is not None and entry.extends_live(parent):
+            return parent  # without a look at all other leaves, of which there may be thousands
         winner, deleted = entry.winner()
         if deleted and parent is None and not draft.deleted:
             return Rev.parse(winner)  # a document that is created again
