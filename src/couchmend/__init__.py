@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from couchmend.core.merging.merge import Merge, merge, merge_json
     from couchmend.core.policy.policy import Policy
     from couchmend.core.values import ABSENT
+    from couchmend.engine.engine import Engine
     from couchmend.engine.scan import scan
     from couchmend.replica.opening import open_replica, open_server
 
 __all__ = [
     "ABSENT",
+    "Engine",
     "Merge",
     "Policy",
     "__version__",
@@ -28,6 +30,7 @@ __version__ = "0.1.0"
 # Imported when first used: the command line starts without them.
 _HOMES = {
     "ABSENT": "couchmend.core.values",
+    "Engine": "couchmend.engine.engine",
     "Merge": "couchmend.core.merging.merge",
     "Policy": "couchmend.core.policy.policy",
     "merge": "couchmend.core.merging.merge",
