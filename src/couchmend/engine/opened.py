@@ -14,7 +14,7 @@ from couchmend.engine.hooks import Hooks, installed
 from couchmend.engine.intake import Intake
 from couchmend.engine.judging import Ground
 from couchmend.engine.lease import Leases
-from couchmend.engine.passing import Shared, installation
+from couchmend.engine.passing import Shared, ground_of, installation
 from couchmend.engine.report import Tally
 from couchmend.engine.targets import Target
 from couchmend.events import AccessRecorded, Events
@@ -180,14 +180,7 @@ class Opened:
 
     def ground(self, target: Target) -> Ground:
         """What of the settings decides about the documents of a database."""
-        return Ground(
-            target.name,
-            target.mode,
-            target.rollout,
-            target.policies,
-            target.only_us,
-            self.policies,
-        )
+        return ground_of(self.shared, target)
 
     def _desk(self, target: Target) -> Desk:
         database = self._registered(target)

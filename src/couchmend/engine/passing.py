@@ -18,6 +18,7 @@ from couchmend.engine.carrying import Carried, Order, Resolved, Site, carry_out
 from couchmend.engine.carrying import Stopped as CarryingStopped
 from couchmend.engine.choosing import Choosing
 from couchmend.engine.clock import Clock
+from couchmend.engine.glance import Waiting, is_noted
 from couchmend.engine.intake import Eligible, Intake
 from couchmend.engine.judging import Ground
 from couchmend.engine.lease import Lease, Leases
@@ -29,7 +30,7 @@ from couchmend.engine.replanning import fingerprint, leaves_of
 from couchmend.engine.report import Tally
 from couchmend.engine.targets import Target
 from couchmend.errors import BadRequest
-from couchmend.events import CheckpointLagging, DatabaseSeen, Event, QueueMeasured
+from couchmend.events import CheckpointLagging, DatabaseSeen, Event
 from couchmend.journal import databases, listing, resolutions
 from couchmend.journal.conflicts import State
 from couchmend.journal.databases import Database
@@ -38,12 +39,8 @@ from couchmend.policies import Policies
 from couchmend.replica.base import ChangeRow, ChangesPage, ChangesQuery, Replica
 from couchmend.settings import Work
 
-_SECOND: Final = 1_000_000
-_NOTED_EVERY: Final = 60 * _SECOND
-"""How often the journal learns that there was nothing new."""
 _CHECKPOINT_SECONDS: Final = 5.0
-_ANNOUNCED_EVERY_SECONDS: Final = 3600.0
-_WAITS: Final[tuple[State, ...]] = ("pending", "failed", "resolving")
+ANNOUNCED_EVERY_SECONDS: Final = 3600.0
 
 RECOVERED: Final = "recovered"
 """In place of a strategy, of what an earlier run began."""
@@ -92,14 +89,7 @@ class Pass:
         self._lease, self._stop, self._tally, self._full = lease, stop, tally, full
         self._journal, self._clock = shared.journal, shared.clock
         self._dry = lease is None
-        self._ground = Ground(
-            target.name,
-            target.mode,
-            target.rollout,
-            target.policies,
-            target.only_us,
-            self._shared.policies,
-        )
+        self._ground = ground_of(shared, target)
         self._fingerprint = fingerprint(self._ground)
 
     def steps(self) -> Steps:
@@ -161,12 +151,11 @@ class Pass:
             self._shared.leases.check(self._lease)
 
     def _announce(self) -> None:
-        last = self._shared.announced.get(self._target.name)
-        moment = self._clock.monotonic()
-        if last is not None and moment - last < _ANNOUNCED_EVERY_SECONDS:
+        if is_announced(self._shared, self._target):
             return
-        notice = announce(self._replica, self._shared.installation, self._clock.now(), write=True)
-        self._shared.announced[self._target.name] = moment
+        now = self._clock.now()
+        notice = announce(self._replica, self._shared.installation, now, write=True)
+        self._shared.announced[self._target.name] = self._clock.monotonic()
         if notice:
             self._tally.notices[notice] = None
 
@@ -352,25 +341,35 @@ class Pass:
 
     def _finish(self) -> None:
         now = self._clock.now()
-        with self._journal.read() as tx:
-            known = databases.named(tx, self._target.name)
-            found = [] if known is None else listing.counts(tx, self._target.name)
-            oldest = None if known is None else listing.oldest(tx, known.id)
-        for one in found:
-            if one.state in _WAITS:
-                self._tally.waiting[one.severity] += one.number
+        found = Waiting.of(self._journal, self._target.name)
+        self._tally.waiting.update(found.by_severity)
         if self._dry:
             return
         database = self._database
         idle = not self._tally.rows and database.fingerprint == self._fingerprint
-        recent = database.swept_at is not None and 0 <= now - database.swept_at < _NOTED_EVERY
-        if not (idle and recent and database.vanished_at is None):
+        if not (idle and is_noted(database, now)):
             with self._journal.write() as tx:
                 databases.mark_swept(tx, database.id, now, self._fingerprint)
-        self._lagging(0)
-        waiting = tuple(sorted(self._tally.waiting.items()))
-        name = self._target.name
-        self._shared.emit(QueueMeasured(at=now, database=name, waiting=waiting, oldest=oldest))
+        found.tell(self._target.name, now, self._shared.emit)
+
+
+def ground_of(shared: Shared, target: Target) -> Ground:
+    """What of the settings decides about the documents of a database."""
+    return Ground(
+        target.name,
+        target.mode,
+        target.rollout,
+        target.policies,
+        target.only_us,
+        shared.policies,
+    )
+
+
+def is_announced(shared: Shared, target: Target) -> bool:
+    """Whether others were told of us of late, or need not be."""
+    last = shared.announced.get(target.name)
+    recent = last is not None and shared.clock.monotonic() - last < ANNOUNCED_EVERY_SECONDS
+    return recent or target.mode == "observe"
 
 
 def site_of(

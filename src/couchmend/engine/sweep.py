@@ -12,8 +12,10 @@ from functools import partial
 from typing import TypeAlias
 
 from couchmend.engine.clock import elapsed_since
-from couchmend.engine.passing import Pass, Shared, Steps
+from couchmend.engine.glance import Waiting, nothing_to_do
+from couchmend.engine.passing import Pass, Shared, Steps, ground_of, is_announced
 from couchmend.engine.permit import Stopped
+from couchmend.engine.replanning import fingerprint
 from couchmend.engine.report import Outcome, Progress, SweepReport, Tally
 from couchmend.engine.targets import Target
 from couchmend.errors import CouchmendError, DatabaseNotFound, EngineRefused
@@ -169,5 +171,26 @@ class Sweep:
         if self._dry:
             yield from made(lease=None, stop=self._stop, tally=tally).steps()
             return
+        if self._is_idle(replica):
+            return
         with shared.leases.hold(target.name) as lease:
             yield from made(lease=lease, stop=self._stop, tally=tally).steps()
+
+    def _is_idle(self, replica: Replica) -> bool:
+        """Whether there is nothing to do; then what waits is counted."""
+        shared, target = self._shared, self.target
+        if self._full or not is_announced(shared, target):
+            return False
+        idle = nothing_to_do(
+            shared.journal,
+            replica,
+            target.name,
+            shared.clock,
+            fingerprint(ground_of(shared, target)),
+            writes=target.mode != "observe",
+        )
+        if idle:
+            found = Waiting.of(shared.journal, target.name)
+            self._tally.waiting.update(found.by_severity)
+            found.tell(target.name, shared.clock.now(), shared.emit)
+        return idle
