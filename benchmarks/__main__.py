@@ -19,6 +19,7 @@ from benchmarks import (
     replication,
     scanning,
     startup,
+    sweeping,
 )
 from benchmarks.measuring import Row
 from benchmarks.merges.cases import find, read
@@ -32,6 +33,7 @@ GROUPS = {
     "embedded": embedded.measure,
     "http": http_face.measure,
     "scan": scanning.measure,
+    "sweep": sweeping.measure,
     "journal": journal.measure,
 }
 QUIET = 0.1
@@ -67,7 +69,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write the results there")
     chosen = parser.parse_args(arguments)
     if chosen.couchdb is not None:
-        with_server = [couchdb.measure, scanning.measure_couchdb, replication.measure]
+        with_server = [couchdb.measure, scanning.measure_couchdb]
+        with_server += [sweeping.measure_couchdb, replication.measure]
         groups = [partial(measure, chosen.couchdb) for measure in with_server]
         report = run(groups, [SERVER_SHARES], tiny=chosen.tiny, alone=False)
         report = replace(report, versions={**report.versions, **couchdb.versions(chosen.couchdb)})

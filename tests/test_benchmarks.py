@@ -47,6 +47,7 @@ def measured(folder: Path, *arguments: str) -> Any:
         ("embedded", 8),
         ("http", 6),
         ("scan", 1),
+        ("sweep", 1),
         ("journal", 10),
     ],
     ids=lambda v: str(v),
@@ -60,7 +61,7 @@ def test_each_group_runs(
     assert len(results["rows"]) == rows
     missing = node.missing()
     for row in results["rows"]:
-        named = ("python", "find", "among", "curl")
+        named = ("one empty", "python", "find", "among", "curl")
         beside = None if row["beside"].startswith(named) else missing
         if row["beside"] == "nbdime":
             beside = nbdime.missing()

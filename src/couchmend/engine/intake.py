@@ -149,11 +149,11 @@ class Intake:
                 case InConflict(doc=doc) | NotInConflict(doc=doc):
                     digest = row_digest(leaf.rev for leaf in doc.tree.leaves())
                     batch.rows[id] = digest
-                    found = self._overtaken(doc, ours.get(id), digest)
                     judged = None
-                    if found is None and isinstance(one, InConflict):
+                    if isinstance(one, InConflict):
                         about = self._ground.circumstances(now, known.get(id), recent.get(id, 0))
                         judged = judge(self._ground, doc, about, digest)
+                    found = None if judged else self._overtaken(doc, ours.get(id), digest)
                     if found is not None:
                         batch.others[id] = found
                     elif judged is not None:

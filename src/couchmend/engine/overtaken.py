@@ -39,7 +39,7 @@ def overtakers(doc: ConflictedDocument, dead: Mapping[Rev, Rev]) -> dict[Rev, tu
     if winner.deleted:
         return {}
     line = list(tree.ancestry(winner.rev))
-    merged = {loser for rev in line for loser in doc.recorded.get(rev, ())}
+    merged = {loser for rev, losers in doc.recorded.items() if rev in tree for loser in losers}
     found: dict[Rev, list[Rev]] = {}
     for loser, tombstone in dead.items():
         if loser in merged:
