@@ -321,4 +321,4 @@ def _say(one: Resolution, found: Undone | CouchmendError, *, alone: bool) -> Non
         sentence = "" if found.outcome is None else found.outcome.sentence
         output.complain(f"resolution {one.id}, {one.document}: {sentence}")
     elif alone or _irreversible(found):
-        output.text(f"resolution {one.id}, {one.document}: {found.plan.sentence}")
+        output.text(f"resolution {one.id}, {one.document}: taken back; {found.plan.sentence}")

@@ -94,7 +94,7 @@ def _bar(part: float) -> str:
 
 def _times(found: Statistics) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, border_style=FAINT, header_style=FAINT)
-    table.add_column(Text("how long it took", "bold"))
+    table.add_column(Text("it took", "bold"))
     for heading in ("how often", "half within", "95 % within", "99 % within", "longest"):
         table.add_column(heading, justify="right")
     _add(table, "to find one", found.detection)

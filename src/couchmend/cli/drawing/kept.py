@@ -59,7 +59,7 @@ def show(
 
 
 def _size(one: Archived) -> Text:
-    return Text("–", FAINT) if one.body is None else Text(size(len(dumps(one.body))))
+    return Text("–", FAINT) if not one.body else Text(size(len(dumps(one.body))))
 
 
 def _says(one: Archived) -> Text:
