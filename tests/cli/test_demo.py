@@ -17,6 +17,8 @@ from couchmend.journal.opening import open_journal
 from couchmend.policies import load
 from tests.cli.running import COMMAND, couchmend, couchmend_here, environment
 
+pytestmark = pytest.mark.timeout(300)
+
 TYPES = ("checksum_mismatch", "edit_delete", "edit_edit", "merge_candidates", "version_mismatch")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import shlex
@@ -20,15 +21,16 @@ from tests.cli.running import couchmend
 from tests.contract.backends import COUCHDB_URL
 from tests.docs.a_database import fill, signed_out
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "guide" / "getting-started.md"
+ROOT = Path(__file__).parent.parent.parent
+PAGE = ROOT / "docs" / "guide" / "getting-started.md"
 SAID = "https://couch.example.org/tasks"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def steps() -> list[tuple[str, list[str]]]:
-    """Each command with the lines that the page shows of its output."""
+def steps(page: Path = PAGE) -> list[tuple[str, list[str]]]:
+    """Each command of a page with the lines that it shows of its output."""
     found: list[tuple[str, list[str]]] = []
-    for block in BLOCK.finditer(PAGE.read_text()):
+    for block in BLOCK.finditer(page.read_text()):
         for line in block[1].splitlines():
             if line.startswith("$ "):
                 found.append((line.removeprefix("$ "), []))
@@ -54,6 +56,17 @@ def server(kind: str, folder: Path) -> Iterator[tuple[Server, str, dict[str, str
     databases.close()
 
 
+def numbers(folder: Path, variables: dict[str, str]) -> dict[str, str]:
+    """For the numbers of conflicts that the page has those that they have here: which one a
+    conflict gets depends on what arrived first."""
+    told = couchmend(
+        "conflicts", "list", "--json", cwd=folder, HOME=str(folder), **variables
+    ).stdout
+    found = [json.loads(line) for line in told.splitlines()]
+    each = {one["document"]: str(one["id"]) for one in found}
+    return {"4": each["holiday"], "5": each["kitchen"]}
+
+
 @pytest.mark.parametrize(
     "kind",
     [
@@ -75,9 +88,12 @@ def test_its_commands_do_what_it_says(kind: str, tmp_path: Path) -> None:
         try:
             with opened.create(name) as database:
                 fill(database, tmp_path)
+            meant = {"tasks": name}
             for command, shown in commands:
+                if command.startswith("couchmend conflicts resolve") and len(meant) == 1:
+                    meant |= numbers(tmp_path, variables)
                 words = [
-                    name if word == "tasks" else word
+                    meant.get(word, word)
                     for word in shlex.split(command.replace(SAID, f"{address}/{name}"))
                 ]
                 done = couchmend(*words[1:], cwd=tmp_path, HOME=str(tmp_path), **variables)
@@ -90,3 +106,29 @@ def test_its_commands_do_what_it_says(kind: str, tmp_path: Path) -> None:
                 assert len(kitchen["_conflicts"]) == 1  # all of it was reopened
         finally:
             opened.delete(name)
+
+
+def test_the_front_page_has_the_same_commands() -> None:
+    front = [command for command, _ in steps(ROOT / "README.md")]
+    every = [command for command, _ in steps()]
+    assert len(front) == 4
+    assert [command for command in every if command in front] == front
+
+
+@pytest.mark.timeout(300)
+def test_what_pages_say_of_the_demo_works(tmp_path: Path) -> None:
+    played = couchmend("demo", "--once", cwd=tmp_path)
+    assert played.returncode == 0
+    for page in ("docs/concepts/conflicts.md", "docs/concepts/policies.md"):
+        commands = [
+            step
+            for step in steps(ROOT / page)
+            if "file:demo/" in step[0] or step[0].endswith(" policies.toml")
+        ]
+        assert len(commands) >= 3
+        for command, shown in commands:
+            done = couchmend(*shlex.split(command)[1:], cwd=tmp_path)
+            assert done.returncode in (0, 1), f"{command}: {done.stderr}"
+            assert done.stdout
+            for line in shown:
+                assert line in done.stdout

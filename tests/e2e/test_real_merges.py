@@ -82,6 +82,10 @@ class Merged:
         found = {Rev.parse(doc["_rev"]): body_of(doc) for doc in docs}
         return {rev: found[rev] for rev in sorted(found, reverse=True)}
 
+    def base(self) -> Rev:
+        """The revision of the ancestor."""
+        return Rev.parse(next(self.revisions())["_rev"])
+
     def merge(self) -> Merge:
         """What the merge makes of them, by the default policy."""
         current, other = self.leaves().values()
@@ -122,12 +126,12 @@ def live(replica: Replica, ids: list[str]) -> dict[str, dict[Rev, Doc]]:
     return found
 
 
-def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(kind: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command on the folder's configuration."""
     return subprocess.run(
         [*COMMAND, *arguments],
         cwd=folder,
-        env=environment(**(signed_out(COUCHDB_URL)[1] if COUCHDB_URL else {})),
+        env=environment(**(signed_out(COUCHDB_URL)[1] if kind == "couchdb" else {})),
         capture_output=True,
         text=True,
         timeout=500,
@@ -160,14 +164,15 @@ def test_merges_that_people_made(kind: str, tmp_path: Path) -> None:
             '[journal]\nurl = "sqlite:///journal.db"\n'
             f'[[databases]]\nname = "merges"\nurl = {json.dumps(url)}\nmode = "auto"\n'
         )
-        swept = run("sweep", "--json", folder=tmp_path)
+        swept = run(kind, "sweep", "--json", folder=tmp_path)
         assert swept.stderr == ""
         assert swept.returncode == 1
-        automatic = _check_sweep(cases, replica, tmp_path)
+        automatic = _check_sweep(kind, cases, replica, tmp_path)
 
         undone = run(
-            "undo", "--since", "1h", "--database", "merges", "--reopen", "--yes", folder=tmp_path
-        )
+            kind, "undo", "--since", "1h", "--database", "merges", "--reopen", "--yes",
+            folder=tmp_path,
+        )  # fmt: skip
         assert (undone.returncode, undone.stderr) == (0, "")
         now = live(replica, [one.id for one in cases])
         for one in cases:
@@ -175,12 +180,12 @@ def test_merges_that_people_made(kind: str, tmp_path: Path) -> None:
             assert len(after) == len(before), one.id
             assert same(after[0], before[0]), one.id
             assert same(after[1], before[1]), one.id
-        again = run("sweep", "--json", folder=tmp_path)
+        again = run(kind, "sweep", "--json", folder=tmp_path)
         assert json.loads(again.stdout)["resolved"] == 0  # what was reopened is left to people
         assert automatic
 
 
-def _check_sweep(cases: list[Merged], replica: Replica, folder: Path) -> int:
+def _check_sweep(kind: str, cases: list[Merged], replica: Replica, folder: Path) -> int:
     """That each was resolved as the merge has it, or waits with a reason; all in the archive."""
     ids = [one.id for one in cases]
     now = live(replica, ids)
@@ -203,7 +208,12 @@ def _check_sweep(cases: list[Merged], replica: Replica, folder: Path) -> int:
             assert archived is not None, one.id
             assert same(archived, body), one.id
         made = one.merge()
-        if one.id in done:
+        base = kept[one.id].get(one.base())
+        if base is None or base.body is None:
+            # A CouchDB compacts when it likes: what the ancestor said is not known any more.
+            assert kind == "couchdb"
+            assert one.id in waiting or same(*one.leaves().values())
+        elif one.id in done:
             (result,) = now[one.id].values()
             assert done[one.id].state == "done"
             assert not made.unresolved, one.id
