@@ -70,7 +70,9 @@ def _rate(count: int, hours: float) -> str:
     if not count:
         return ""
     rate = count / hours
-    return f"{rate:.1f} an hour" if rate >= 0.1 else f"{rate * 24:.1f} a day"
+    if rate >= 0.1:
+        return f"{rate:.1f} an hour"
+    return f"{rate * 24:.1f} a day" if rate * 24 >= 0.1 else ""
 
 
 def bars(counts: Mapping[str, int], names: Mapping[str, str]) -> Table:
