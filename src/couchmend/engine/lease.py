@@ -103,7 +103,7 @@ class Leases:
             thread, self._thread = self._thread, None
             self._wake.set()
         if thread is not None and thread is not threading.current_thread():
-            thread.join()
+            thread.join(0.5)
 
     # --- taking
 

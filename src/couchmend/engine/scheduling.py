@@ -76,7 +76,9 @@ class Pool:
         """Have it done."""
         with self._changed:
             self._waiting.append(task)
-            if not self._idle and len(self._threads) < self._concurrency:
+            # Who is idle may be woken already, for what was submitted before.
+            too_few = self._idle < len(self._waiting)
+            if too_few and len(self._threads) < self._concurrency:
                 thread = threading.Thread(
                     target=self._work, name=f"couchmend-work-{len(self._threads)}", daemon=True
                 )
