@@ -17,6 +17,7 @@ from benchmarks import (
     machine,
     merging,
     replication,
+    resolving,
     scanning,
     startup,
     sweeping,
@@ -34,6 +35,7 @@ GROUPS = {
     "http": http_face.measure,
     "scan": scanning.measure,
     "sweep": sweeping.measure,
+    "resolve": resolving.measure,
     "journal": journal.measure,
 }
 QUIET = 0.1
@@ -69,8 +71,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write the results there")
     chosen = parser.parse_args(arguments)
     if chosen.couchdb is not None:
-        with_server = [couchdb.measure, scanning.measure_couchdb]
-        with_server += [sweeping.measure_couchdb, replication.measure]
+        with_server = [
+            couchdb.measure,
+            scanning.measure_couchdb,
+            sweeping.measure_couchdb,
+            resolving.measure_couchdb,
+            replication.measure,
+        ]
         groups = [partial(measure, chosen.couchdb) for measure in with_server]
         report = run(groups, [SERVER_SHARES], tiny=chosen.tiny, alone=False)
         report = replace(report, versions={**report.versions, **couchdb.versions(chosen.couchdb)})

@@ -79,7 +79,13 @@ def pouch(cwd: Path) -> Peer:
 def versions() -> dict[str, str]:
     """Node.js and what of it is measured beside us."""
     found = {"Node.js": subprocess.check_output(["node", "--version"], text=True).strip()}
-    for package in ("pouchdb", "leveldown", "express-pouchdb", "express"):
+    for package in (
+        "pouchdb",
+        "leveldown",
+        "express-pouchdb",
+        "express",
+        "pouch-resolve-conflicts",
+    ):
         description = PEERS / "node_modules" / package / "package.json"
         found[package] = json.loads(description.read_text())["version"]
     return found

@@ -7,6 +7,8 @@ const fs = require('fs');
 const readline = require('readline');
 const PouchDB = require('pouchdb');
 
+PouchDB.plugin(require('pouch-resolve-conflicts'));
+
 const open = new Map();
 
 // A folder of LevelDB, or the URL of a CouchDB's database.
@@ -74,6 +76,24 @@ const commands = {
     return timed(async () => {
       const page = await database(folder).changes({ style: 'all_docs' });
       return page.results.filter((row) => row.changes.length > 1).length;
+    });
+  },
+
+  // The script that everybody writes: some documents at once, each read, merged and resolved.
+  async resolve({ database: place, at_once }) {
+    const db = database(place);
+    const page = await db.allDocs({ include_docs: true, conflicts: true });
+    const docs = page.rows.map((row) => row.doc).filter((doc) => doc._conflicts);
+    const merge = (a, b) => ({ ...b, status: a.status === 'done' ? a.status : b.status });
+    let next = 0;
+    const work = async () => {
+      while (next < docs.length) {
+        await db.resolveConflicts(docs[next++], merge);
+      }
+    };
+    return timed(async () => {
+      await Promise.all(Array.from({ length: at_once }, work));
+      return docs.length;
     });
   },
 
