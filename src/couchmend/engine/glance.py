@@ -1,14 +1,15 @@
-"""A look whether there is anything to do for a sweep: two requests, and nothing is written."""
+"""A look whether there is anything to do for a sweep: one request, and nothing is written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
+
+from sqlalchemy import Connection
 
 from couchmend.engine.clock import Clock
 from couchmend.errors import BadRequest
-from couchmend.events import CheckpointLagging, Event, QueueMeasured
+from couchmend.events import CheckpointLagging, QueueMeasured
 from couchmend.journal import databases, listing, resolutions
 from couchmend.journal.conflicts import State
 from couchmend.journal.databases import Database
@@ -21,32 +22,27 @@ NOTED_EVERY: Final = 60_000_000
 WAITS: Final[tuple[State, ...]] = ("pending", "failed", "resolving")
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """How many conflicts wait, by severity, and since when the oldest does."""
-
-    by_severity: dict[str, int]
-    oldest: int | None
-
-    @classmethod
-    def of(cls, journal: Journal, name: str) -> Waiting:
-        """Those of a database."""
-        with journal.read() as tx:
-            known = databases.named(tx, name)
-            if known is None:
-                return cls({}, None)
-            found, oldest = listing.counts(tx, name), listing.oldest(tx, known.id)
-        by_severity: dict[str, int] = {}
-        for one in found:
+def waiting(tx: Connection, name: str) -> dict[str, int]:
+    """How many conflicts of a database wait, by severity."""
+    found: dict[str, int] = {}
+    if databases.named(tx, name) is not None:
+        for one in listing.counts(tx, name):
             if one.state in WAITS:
-                by_severity[one.severity] = by_severity.get(one.severity, 0) + one.number
-        return cls(by_severity, oldest)
+                found[one.severity] = found.get(one.severity, 0) + one.number
+    return found
 
-    def tell(self, database: str, now: int, emit: Callable[[Event], None]) -> None:
-        """Tell that a sweep has caught up, and of what waits."""
-        emit(CheckpointLagging(at=now, database=database, changes=0))
-        waiting = tuple(sorted(self.by_severity.items()))
-        emit(QueueMeasured(at=now, database=database, waiting=waiting, oldest=self.oldest))
+
+def told_of(
+    tx: Connection, name: str, found: Mapping[str, int], now: int
+) -> tuple[CheckpointLagging, QueueMeasured]:
+    """What is told when a sweep has caught up."""
+    known = databases.named(tx, name)
+    oldest = None if known is None or not found else listing.oldest(tx, known.id)
+    counted = tuple(sorted(found.items()))
+    return (
+        CheckpointLagging(at=now, database=name, changes=0),
+        QueueMeasured(at=now, database=name, waiting=counted, oldest=oldest),
+    )
 
 
 def nothing_to_do(
@@ -73,8 +69,8 @@ def nothing_to_do(
             return False
         if listing.due(tx, known.id, now, limit=1):
             return False
-    if replica.info().instance_start_time != known.instance:
-        return False
+    # A database that was made anew does not know the checkpoint, and begins with its first row;
+    # one that is empty is noticed within the minute, when the sweep is noted again.
     query = ChangesQuery(since=known.checkpoint, style="all_docs", limit=1, pending=False)
     try:
         return not replica.changes(query).rows

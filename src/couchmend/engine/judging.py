@@ -12,6 +12,7 @@ from couchmend.core.document import JSON, dumps
 from couchmend.core.plans.assessing import Assessment, assess
 from couchmend.core.policy.policy import Policy
 from couchmend.engine.choosing import Choosing
+from couchmend.engine.targets import Target
 from couchmend.errors import CouchmendError
 from couchmend.journal.conflicts import Conflict
 from couchmend.journal.queueing import Finding
@@ -35,6 +36,13 @@ class Ground:
     names: tuple[str, ...] | None
     only_us: bool
     policies: Policies
+
+    @classmethod
+    def of(cls, target: Target, policies: Policies) -> Ground:
+        """That of a database."""
+        return cls(
+            target.name, target.mode, target.rollout, target.policies, target.only_us, policies
+        )
 
     def policy(self, doc: ConflictedDocument) -> Policy:
         """The policy of a document, by the best of its versions that can be read."""

@@ -14,7 +14,7 @@ from couchmend.engine.hooks import Hooks, installed
 from couchmend.engine.intake import Intake
 from couchmend.engine.judging import Ground
 from couchmend.engine.lease import Leases
-from couchmend.engine.passing import Shared, ground_of, installation
+from couchmend.engine.passing import Shared, installation
 from couchmend.engine.report import Tally
 from couchmend.engine.targets import Target
 from couchmend.events import AccessRecorded, Events
@@ -180,7 +180,7 @@ class Opened:
 
     def ground(self, target: Target) -> Ground:
         """What of the settings decides about the documents of a database."""
-        return ground_of(self.shared, target)
+        return Ground.of(target, self.policies)
 
     def _desk(self, target: Target) -> Desk:
         database = self._registered(target)

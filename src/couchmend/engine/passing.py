@@ -18,7 +18,7 @@ from couchmend.engine.carrying import Carried, Order, Resolved, Site, carry_out
 from couchmend.engine.carrying import Stopped as CarryingStopped
 from couchmend.engine.choosing import Choosing
 from couchmend.engine.clock import Clock
-from couchmend.engine.glance import Waiting, is_noted
+from couchmend.engine.glance import is_noted, told_of, waiting
 from couchmend.engine.intake import Eligible, Intake
 from couchmend.engine.judging import Ground
 from couchmend.engine.lease import Lease, Leases
@@ -54,6 +54,7 @@ class Shared:
 
     installation: which one this is; see `announcing`.
     announced: when, by database, as `clock.monotonic()` has it.
+    waiting: by database, how many conflicts waited by severity, as was told last.
     """
 
     journal: Journal
@@ -65,6 +66,7 @@ class Shared:
     veto: Callable[[Order], str | None]
     installation: str
     announced: dict[str, float] = field(default_factory=dict)
+    waiting: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 class Pass:
@@ -89,7 +91,7 @@ class Pass:
         self._lease, self._stop, self._tally, self._full = lease, stop, tally, full
         self._journal, self._clock = shared.journal, shared.clock
         self._dry = lease is None
-        self._ground = ground_of(shared, target)
+        self._ground = Ground.of(target, shared.policies)
         self._fingerprint = fingerprint(self._ground)
 
     def steps(self) -> Steps:
@@ -341,8 +343,11 @@ class Pass:
 
     def _finish(self) -> None:
         now = self._clock.now()
-        found = Waiting.of(self._journal, self._target.name)
-        self._tally.waiting.update(found.by_severity)
+        name = self._target.name
+        with self._journal.read() as tx:
+            found = waiting(tx, name)
+            told = told_of(tx, name, found, now)
+        self._tally.waiting.update(found)
         if self._dry:
             return
         database = self._database
@@ -350,19 +355,9 @@ class Pass:
         if not (idle and is_noted(database, now)):
             with self._journal.write() as tx:
                 databases.mark_swept(tx, database.id, now, self._fingerprint)
-        found.tell(self._target.name, now, self._shared.emit)
-
-
-def ground_of(shared: Shared, target: Target) -> Ground:
-    """What of the settings decides about the documents of a database."""
-    return Ground(
-        target.name,
-        target.mode,
-        target.rollout,
-        target.policies,
-        target.only_us,
-        shared.policies,
-    )
+        self._shared.waiting[name] = found
+        for event in told:
+            self._shared.emit(event)
 
 
 def is_announced(shared: Shared, target: Target) -> bool:

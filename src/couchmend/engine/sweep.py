@@ -12,8 +12,9 @@ from functools import partial
 from typing import TypeAlias
 
 from couchmend.engine.clock import elapsed_since
-from couchmend.engine.glance import Waiting, nothing_to_do
-from couchmend.engine.passing import Pass, Shared, Steps, ground_of, is_announced
+from couchmend.engine.glance import nothing_to_do, told_of, waiting
+from couchmend.engine.judging import Ground
+from couchmend.engine.passing import Pass, Shared, Steps, is_announced
 from couchmend.engine.permit import Stopped
 from couchmend.engine.replanning import fingerprint
 from couchmend.engine.report import Outcome, Progress, SweepReport, Tally
@@ -186,11 +187,16 @@ class Sweep:
             replica,
             target.name,
             shared.clock,
-            fingerprint(ground_of(shared, target)),
+            fingerprint(Ground.of(target, shared.policies)),
             writes=target.mode != "observe",
         )
         if idle:
-            found = Waiting.of(shared.journal, target.name)
-            self._tally.waiting.update(found.by_severity)
-            found.tell(target.name, shared.clock.now(), shared.emit)
+            with shared.journal.read() as tx:
+                found = waiting(tx, target.name)
+                same = shared.waiting.get(target.name) == found
+                told = () if same else told_of(tx, target.name, found, shared.clock.now())
+            self._tally.waiting.update(found)
+            shared.waiting[target.name] = found
+            for event in told:
+                shared.emit(event)
         return idle
