@@ -144,7 +144,10 @@ def _archived(world: World) -> list[Doc]:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("shape", ["merge", "files", "contained"])
+@pytest.mark.parametrize(
+    "shape",
+    ["merge", *(pytest.param(shape, marks=pytest.mark.long) for shape in ("files", "contained"))],
+)
 def test_a_process_that_dies_while_it_recovers_is_recovered(shape: str, after: bool) -> None:
     prepare, strategy = SHAPES[shape]
     calls = _count(shape)
