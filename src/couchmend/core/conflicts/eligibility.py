@@ -16,7 +16,7 @@ from couchmend.core.document import dumps
 from couchmend.core.merging.attachments import MEMBER
 from couchmend.core.merging.bases import NO_ANCESTOR, BaseKind
 from couchmend.core.merging.decisions import Decision
-from couchmend.core.merging.fold import Meeting, fold
+from couchmend.core.merging.fold import Fold, Meeting, fold
 from couchmend.core.merging.merge import MAX_BYTES
 from couchmend.core.merging.telling import label
 from couchmend.core.paths import readable
@@ -114,6 +114,8 @@ def eligibility(
     settle: Settle | None = None,
     *,
     problems: Sequence[str] = (),
+    tests: Containments | None = None,
+    merged: Fold | None = None,
 ) -> tuple[Check, ...]:
     """All conditions under which a conflict is resolved without a person, each with whether it is
     met; all must be.
@@ -122,8 +124,12 @@ def eligibility(
     kind: its classification.
     settle: as `Containments` has it.
     problems: why the plan with that strategy cannot be carried out.
+    tests: of this document under this policy, where there are some already.
+    merged: its live versions but for those that the winner contains, over exact bases only, where
+        they are merged already.
     """
-    conditions = _Conditions(doc, resolved, kind, policy, circumstances, settle, problems)
+    tests = tests or Containments(doc, policy, settle)
+    conditions = _Conditions(doc, resolved, kind, policy, circumstances, tests, problems, merged)
     return tuple(Check(name, *condition()) for name, condition in conditions.all())
 
 
@@ -138,18 +144,19 @@ class _Conditions:
         kind: Classification,
         policy: Policy,
         circumstances: Circumstances,
-        settle: Settle | None,
+        tests: Containments,
         problems: Sequence[str],
+        merged: Fold | None,
     ) -> None:
         self.problems = problems
         self.doc, self.resolved, self.kind = doc, resolved, kind
         self.policy, self.now = policy, circumstances
-        self.tests = Containments(doc, policy, settle)
+        self.tests = tests
         losers = [rev for rev in doc.live if rev != doc.winner]
         self.losers: list[Containment] = [self.tests.of(loser, losers) for loser in losers]
         self.left_out = [one.loser for one in self.losers if one.state == "contained"]
         among = [rev for rev in doc.live if rev not in self.left_out]
-        made = fold(doc.tree, doc.bodies, policy, among=among, approximate=False)
+        made = merged or fold(doc.tree, doc.bodies, policy, among=among, approximate=False)
         self.meetings = made.meetings
         self.open = made.side.open
 

@@ -15,12 +15,10 @@ from couchmend.core.conflicts.eligibility import (
     eligibility,
 )
 from couchmend.core.conflicts.suggesting import suggested_strategy
-from couchmend.core.merging.bases import BaseKind
 from couchmend.core.paths import Path, readable
-from couchmend.core.plans.examine import Examined, examine
+from couchmend.core.plans.examine import Examined, examine, for_suggestion
 from couchmend.core.plans.plan import plan_for
 from couchmend.core.plans.planned import Plan
-from couchmend.core.plans.strategies import automatically
 from couchmend.core.policy.policy import Policy
 from couchmend.errors import UsageError
 
@@ -135,11 +133,20 @@ def assess(
         return None
     start = examine(doc, policy, automatic=True)
     found = _classified(start)
-    settle = automatically(policy)
     strategy = automatic_strategy(doc, start.versions.folded.meetings, found.kind, policy)
     made, problems = _automatic(start, strategy)
-    checks = eligibility(doc, made, found.kind, policy, circumstances, settle, problems=problems)
-    suggestion = _suggestion(start)
+    checks = eligibility(
+        doc,
+        made,
+        found.kind,
+        policy,
+        circumstances,
+        problems=problems,
+        tests=start.tests,
+        # With a winner that cannot be read, a plan is about the best of the others.
+        merged=start.versions.folded if doc.winner == start.winner else None,
+    )
+    suggestion = for_suggestion(start)
     suggested = suggested_strategy(
         suggestion.versions.folded,
         found.kind,
@@ -160,15 +167,6 @@ def _automatic(start: Examined, strategy: str) -> tuple[Plan, tuple[str, ...]]:
     except UsageError as problem:  # the policy names a resolver that it does not have
         return plan_for(start, "merge"), (problem.message,)
     return made, made.problems
-
-
-def _suggestion(start: Examined) -> Examined:
-    """What a suggestion starts from: with older or inferred bases, where there may be any."""
-    # An inferred base, too, takes a branch with several revisions, or one that is recorded.
-    exact = all(base.kind is BaseKind.EXACT for base in start.bases)
-    if exact and len(start.versions.each) != 2:
-        return start
-    return examine(start.doc, start.policy)
 
 
 def _classified(start: Examined) -> Classified:

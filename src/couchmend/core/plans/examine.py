@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from couchmend.core.conflicts.containment import Containments
+from couchmend.core.conflicts.containment import Containments, InferredBase
 from couchmend.core.conflicts.deletions import concurrent_deletions, leafset, possible_deletions
 from couchmend.core.conflicts.document import ConflictedDocument
 from couchmend.core.document import dumps
+from couchmend.core.merging.bases import BaseKind
 from couchmend.core.merging.fold import Fold, Meeting, fold, merge_sides
 from couchmend.core.merging.sides import Side
 from couchmend.core.plans.planned import Outcome, PlannedBase
@@ -29,6 +30,7 @@ class Examined:
     deletions: the tombstones that nobody has acknowledged.
     versions: those that are merged: without the losers that the winner contains.
     adds_up: whether the policy adds up what versions changed, somewhere in one of them.
+    tests: which versions others contain, as far as it was asked.
     digest: SHA-256, in hexadecimal, over all that a plan depends on beside the strategy.
     """
 
@@ -42,6 +44,7 @@ class Examined:
     versions: Versions
     bases: tuple[PlannedBase, ...]
     adds_up: bool
+    tests: Containments
     digest: str
 
     @property
@@ -101,8 +104,21 @@ def examine(doc: ConflictedDocument, policy: Policy, *, automatic: bool = False)
         Versions.of(folded, policy, left_out, doubtful=doubtful),
         bases,
         bool(containments.adds_up),
+        containments,
         _digest(between, not_acknowledged, doc.unreadable, bases, containment, policy),
     )
+
+
+def for_suggestion(start: Examined) -> Examined:
+    """What a suggestion starts from, where a document was examined for a resolution that no
+    person looks at: the same, unless an older base, or one that can be inferred, is a better one.
+    """
+    doc = start.doc
+    among = [Rev.parse(version.name) for version in start.versions.each]
+    exact = all(base.kind is BaseKind.EXACT for base in start.bases)
+    if exact and _inferred_base(doc, start.tests, among) is None:
+        return start
+    return examine(doc, start.policy)
 
 
 def _outcome(
@@ -123,8 +139,8 @@ def _folded(
     automatic: bool,
 ) -> tuple[Fold, bool]:
     """The merge, and whether its base was inferred."""
-    if not automatic and len(among) == 2 and not _was_revived(doc, *among):
-        found = containments.inferred_base(*among)
+    if not automatic:
+        found = _inferred_base(doc, containments, among)
         if found is not None:
             current, other = (
                 Side.of(replace(policy.version(str(rev), doc.bodies[rev]), rank=rank))
@@ -136,6 +152,14 @@ def _folded(
             return Fold(side, (meeting,)), True
     folded = fold(doc.tree, doc.bodies, policy, among=among, approximate=not automatic)
     return folded, False
+
+
+def _inferred_base(
+    doc: ConflictedDocument, containments: Containments, among: Sequence[Rev]
+) -> InferredBase | None:
+    if len(among) != 2 or _was_revived(doc, *among):
+        return None
+    return containments.inferred_base(*among)
 
 
 def _was_revived(doc: ConflictedDocument, one: Rev, other: Rev) -> bool:
