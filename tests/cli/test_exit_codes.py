@@ -63,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["replica", "get", "file:notes.couch", "a", "--rev", "x"], 2, "Invalid rev format"),
         (["replica", "get", "file:notes.couch", "gone"], 1, "--all-leaves shows the tombstone"),
         (["replica", "changes", "file:notes.couch", "--since", "x"], 2, "since"),
-        (["demo", "--keep", "."], 2, "phone.couch"),
+        (["demo", "--once", "--dir", "notes.couch"], 2, "notes.couch"),
     ],
 )
 def test_an_error_is_one_line_with_a_hint(

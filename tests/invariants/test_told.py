@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from couchmend.core.merging.fold import fold
 from couchmend.core.merging.joined import joined
 from couchmend.core.revtree import Rev, RevTree
@@ -12,9 +10,6 @@ from tests.invariants.policies import LEAST
 ROOT, CURRENT, OTHER = Rev(1, "a" * 32), Rev(2, "c" * 32), Rev(2, "b" * 32)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the last attachment that the winner's side removed is not told"
-)
 def test_the_removal_of_the_last_attachment() -> None:
     files = {"q": {"content_type": "text/plain", "digest": "md5-+XxdKZQb+xsv2rCHSQargg=="}}
     tree = RevTree.of([([CURRENT, ROOT], False), ([OTHER, ROOT], False)])

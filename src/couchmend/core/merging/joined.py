@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from couchmend.core.document import JSON
 from couchmend.core.merging.applying import apply_decisions
+from couchmend.core.merging.attachments import MEMBER
 from couchmend.core.merging.decisions import Decision, Kind, Place
 from couchmend.core.merging.keyed import unarranged
 from couchmend.core.merging.sides import Side
@@ -112,6 +113,8 @@ def _matters(side: Side, decision: Decision) -> bool:
         return False
     if not path:
         return True
+    if path[:-1] == (MEMBER,) and value_at(side.value, (MEMBER,)) is ABSENT:
+        return True  # a document without attachments is one whose last one was removed
     holder = type(value_at(side.value, path[:-1]))
     return holder is (dict if isinstance(path[-1], str) else list)
 
