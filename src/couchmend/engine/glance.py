@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from couchmend.engine.clock import Clock
+from couchmend.engine.replanning import is_planned_by
 from couchmend.errors import BadRequest
 from couchmend.events import CheckpointLagging, QueueMeasured
 from couchmend.journal import databases, listing, resolutions
@@ -88,4 +89,4 @@ def is_noted(known: Database, now: int) -> bool:
 
 
 def _is_up_to_date(known: Database, now: int, fingerprint: str) -> bool:
-    return known.fingerprint == fingerprint and is_noted(known, now)
+    return is_planned_by(known.fingerprint, fingerprint) and is_noted(known, now)

@@ -22,6 +22,7 @@ from couchmend.engine.judging import Ground, Judged, first_failed, for_a_person,
 from couchmend.engine.reading import InConflict, NotInConflict, Reading, Unread, Vanished
 from couchmend.engine.remembering import remembered
 from couchmend.engine.report import Tally
+from couchmend.errors import JournalError, ReplicaError
 from couchmend.events import ConflictClosed, ConflictDetected, ConflictQueued, Event
 from couchmend.journal import archive, conflicts, databases, records, resolutions
 from couchmend.journal.archive import Archived
@@ -182,6 +183,8 @@ class Intake:
         try:
             policy = self._ground.policy(doc)
             found = overtaken.overtaken(self._replica, doc, candidates, known, policy)
+        except (ReplicaError, JournalError):
+            raise
         except Exception as problem:  # noqa: BLE001  # a policy's own code may raise; it is told of
             self._tally.notices[
                 f"{doc.id}: it cannot be told whether a deleted version was overtaken:"
@@ -229,11 +232,18 @@ class Intake:
                 row_digest="",
             )
             (queued,) = queue(tx, self._id, [finding], now)
-            number = queued.conflict.id
-        else:
-            number = known[document].id
+            known[document] = queued.conflict
+        old = known[document]
+        # What a person decided stays, and what failed otherwise.
+        waits = old.state == "pending" and not old.last_error
+        unread = waits or (old.state == "failed" and not old.attempts)
         conflicts.set_state(
-            tx, number, "failed", now, error=why, next_attempt_at=now + _UNREAD_AGAIN
+            tx,
+            old.id,
+            "failed" if unread else old.state,
+            now,
+            error=why if unread else None,
+            next_attempt_at=now + _UNREAD_AGAIN,
         )
 
     def _close(
@@ -334,7 +344,10 @@ class Intake:
 def is_ready(conflict: Conflict, now: int) -> bool:
     """Whether a conflict that is eligible may be resolved by itself now."""
     if conflict.state == "failed":
-        return conflict.next_attempt_at is not None and conflict.next_attempt_at <= now
+        # No pause is as long as an hour: else the clock was set back.
+        return conflict.next_attempt_at is not None and (
+            conflict.next_attempt_at <= now or conflict.next_attempt_at > now + HOUR
+        )
     # One that failed too often is pending with its error, and waits for a person.
     return conflict.state == "pending" and not conflict.last_error
 

@@ -26,7 +26,7 @@ from couchmend.engine.permit import Permit, Stopped
 from couchmend.engine.reading import InConflict, Reader, Reading, row_of
 from couchmend.engine.recovery import recover
 from couchmend.engine.remembering import remembered
-from couchmend.engine.replanning import fingerprint, leaves_of
+from couchmend.engine.replanning import fingerprint, leaves_of, with_purges
 from couchmend.engine.report import Tally
 from couchmend.engine.targets import Target
 from couchmend.errors import BadRequest
@@ -92,14 +92,14 @@ class Pass:
         self._journal, self._clock = shared.journal, shared.clock
         self._dry = lease is None
         self._ground = Ground.of(target, shared.policies)
-        self._fingerprint = fingerprint(self._ground)
 
     def steps(self) -> Steps:
         """All of it."""
         info = self._replica.info()
+        self._fingerprint = with_purges(fingerprint(self._ground), info.purge_seq)
         self._database, anew = self._registered(info.instance_start_time)
         with self._journal.read() as tx:
-            self._had_open = bool(listing.open_of(tx, self._database.id, limit=1))
+            self._newest = listing.newest(tx, self._database.id)
             self._paused = databases.is_paused(tx, self._target.name)
             unfinished = bool(resolutions.unfinished(tx, self._database.id))
         self._intake = Intake(
@@ -122,7 +122,9 @@ class Pass:
         since = databases.START if self._full or anew else self._database.checkpoint
         self._estimate(info.update_seq, since)
         yield from self._look(since)
-        yield from self._plan_again(everything=anew)
+        swept_at = self._database.swept_at
+        was_set_back = swept_at is not None and swept_at > self._began
+        yield from self._plan_again(everything=anew or was_set_back)
         self._finish()
 
     def _registered(self, instance: str) -> tuple[Database, bool]:
@@ -233,7 +235,7 @@ class Pass:
         over: dict[str, State] = {
             row.id: "resolved" for row in rows if len(row.revs) == 1 or row.deleted
         }
-        if over and (self._had_open or self._tally.by_type):
+        if over and (self._newest or self._tally.by_type):
             self._intake.close(over)
         if not several or self._full:
             return several
@@ -327,10 +329,10 @@ class Pass:
 
     def _plan_again(self, *, everything: bool) -> Steps:
         """Look again at conflicts that wait, where something that decides about them changed."""
-        if not self._had_open:
+        if not self._newest:
             return
         if everything or self._database.fingerprint != self._fingerprint:
-            pages = replanning.all_open(self._journal, self._database.id, self._began)
+            pages = replanning.all_open(self._journal, self._database.id, self._newest)
         elif not self._paused and not self._dry:
             pages = replanning.due(self._journal, self._database.id, self._began)
         else:

@@ -31,13 +31,27 @@ def fingerprint(ground: Ground) -> str:
     return hashlib.sha256(dumps(rests_on)).hexdigest()
 
 
-def all_open(journal: Journal, database_id: int, until: int) -> Iterator[list[Conflict]]:
-    """The open conflicts that were first seen until an instant, in pages."""
+def with_purges(fingerprint: str, purge_seq: str) -> str:
+    """A fingerprint that is another, too, after something was purged: that leaves no row in the
+    feed.
+
+    purge_seq: as `DatabaseInfo` has it; what follows its number is another with each request.
+    """
+    return f"{fingerprint}-{purge_seq.partition('-')[0]}"
+
+
+def is_planned_by(known: str, fingerprint: str) -> bool:
+    """Whether a fingerprint with purges is of these settings."""
+    return known.partition("-")[0] == fingerprint
+
+
+def all_open(journal: Journal, database_id: int, newest: int) -> Iterator[list[Conflict]]:
+    """The open conflicts up to a number, in pages."""
     after = 0
     while True:
         with journal.read() as tx:
             page = listing.open_of(tx, database_id, after, _AT_ONCE)
-        older = [one for one in page if one.first_seen <= until]
+        older = [one for one in page if one.id <= newest]
         if older:
             yield older
         if len(page) < _AT_ONCE:

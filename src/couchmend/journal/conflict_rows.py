@@ -154,17 +154,16 @@ class Standing:
 def due_at(conflict: Conflict | Standing) -> int | None:
     """When a sweep should look at a conflict by itself; None for not before it changes.
 
-    One that failed too often waits for a person: it is pending with its error.
+    One that failed too often waits for a person: it is pending with its error.  What could not
+    be read is read again in any state.
     """
+    times = [conflict.next_attempt_at]
     match conflict.state:
         case "snoozed":
-            return conflict.snoozed_until
-        case "failed":
-            return conflict.next_attempt_at
+            times.append(conflict.snoozed_until)
         case "pending" if conflict.eligible and not conflict.last_error:
-            return conflict.changed_at
-        case _:
-            return None
+            times.append(conflict.changed_at)
+    return min((time for time in times if time is not None), default=None)
 
 
 def kind(conflict: Conflict | Standing) -> Kind:

@@ -10,7 +10,7 @@ import zstandard
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from couchmend.errors import JournalError
+from couchmend.errors import JournalError, UsageError
 
 _OPERATION = "journal"
 
@@ -58,6 +58,7 @@ _BY_STATE: tuple[tuple[str, str, str], ...] = (
     ("28", "the user name or password is wrong", "see the journal's url, PGPASSWORD or ~/.pgpass"),
     ("3D000", "there is no such database", "create it: createdb NAME"),
     ("42501", "this user may not do that", "the journal needs an owner's rights in its schema"),
+    ("22003", "there is no number as large as that", ""),
     ("25006", "it may not be written: the server is read-only", "name the primary server"),
     ("53100", "there is no space left for it; nothing of this was stored", "free some space"),
     ("53300", "the server has no connection left", "raise max_connections, or run fewer workers"),
@@ -74,7 +75,11 @@ _BY_STATE: tuple[tuple[str, str, str], ...] = (
 
 @contextmanager
 def translated(target: str) -> Iterator[None]:
-    """Whatever the driver raises within becomes a `JournalError` about `target`."""
+    """Whatever the driver raises within becomes a `JournalError` about `target`.
+
+    Raises:
+        UsageError: a number, or a text, is none that could be kept.
+    """
     try:
         yield
     except (DBAPIError, PoolTimeout) as problem:
@@ -83,6 +88,10 @@ def translated(target: str) -> Iterator[None]:
         raise _of_sqlite(problem, target) from problem
     except zstandard.ZstdError as problem:
         raise damaged(target) from problem
+    except OverflowError as problem:
+        raise UsageError("there is no number as large as that", operation=_OPERATION) from problem
+    except UnicodeEncodeError as problem:
+        raise UsageError("that is no text: it is not Unicode", operation=_OPERATION) from problem
 
 
 def damaged(target: str) -> JournalError:

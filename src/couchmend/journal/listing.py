@@ -156,6 +156,13 @@ def open_of(
     return fetched(tx, statement.order_by(c.id).limit(limit))
 
 
+def newest(tx: Connection, database_id: int) -> int:
+    """The highest number of an open conflict of a database; 0 where there is none."""
+    c = conflicts.c
+    statement = select(func.max(c.id)).where(c.database_id == database_id, c.closed_at.is_(None))
+    return tx.scalar(statement) or 0
+
+
 def oldest(tx: Connection, database_id: int) -> int | None:
     """Since when the oldest conflict of a database waits that is pending or failed."""
     first = [

@@ -111,7 +111,10 @@ def _again(old: Conflict, finding: Finding, now: int) -> Queued:
     is_version = moved or old.digest != finding.digest
     awake = old.snoozed_until is not None and old.snoozed_until <= now
     state: State = old.state
+    read_at_last = state == "failed" and not old.attempts  # it was not resolved in vain
     if (moved and state in ("acknowledged", "failed")) or (awake and state == "snoozed"):
+        state = "pending"
+    if read_at_last:
         state = "pending"
     new = replace(
         old,
@@ -135,8 +138,8 @@ def _again(old: Conflict, finding: Finding, now: int) -> Queued:
         snoozed_until=old.snoozed_until if state == "snoozed" else None,
         excluded=old.excluded or finding.excluded,
         attempts=0 if moved else old.attempts,
-        next_attempt_at=None if moved else old.next_attempt_at,
-        last_error="" if moved else old.last_error,
+        next_attempt_at=None if moved or state != "failed" else old.next_attempt_at,
+        last_error="" if moved or read_at_last else old.last_error,
     )
     if new != old:
         new = replace(new, changed_at=now)

@@ -79,12 +79,19 @@ def fetch_these(
     with site.journal.read() as tx:
         kept = archive.attachments(tx, site.database.id, doc.id)
     fetched = Fetched({(one.rev, one.name): one.content for one in kept})
-    by_digest = {one.server_digest: one.content for one in kept if _is_plain(one.server_digest)}
+    # Of a type that is kept compressed the digest is that of the compressed form, and so may be
+    # that of something else, of another type.
+    by_digest = {
+        (one.content_type, one.server_digest): one.content
+        for one in kept
+        if _is_plain(one.server_digest)
+    }
     for rev, name in wanted:
         if (rev, name) in fetched.contents:
             continue
         entry = doc.bodies[rev][MEMBER][name]
-        content = by_digest.get(entry["digest"])
+        called = (entry["content_type"], entry["digest"])
+        content = by_digest.get(called)
         if content is None:
             try:
                 content = _stream(site, doc.id, rev, name, entry["digest"])
@@ -96,7 +103,7 @@ def fetch_these(
             except ReplicaError as problem:
                 return _unavailable(doc.id, conflict, problem)
             if _is_plain(entry["digest"]):
-                by_digest[entry["digest"]] = content
+                by_digest[called] = content
         fetched.contents[rev, name] = content
         fetched.new.append((rev, name, entry))
     return fetched
