@@ -50,6 +50,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["replica", "changes", "file:x", "--style", "none"], 2, "'main_only', 'all_docs'"),
         (["replica", "info", "notes.couch"], 2, "say file:notes.couch"),
         (["replica", "info", "."], 2, "say dir:."),
+        (["replica", "get", "file:notes.couch", "\udcff"], 2, "'\\udcff' is no text in UTF-8"),
+        (["scan", "http://127.0.0.1:1/\udcff"], 2, "is no text in UTF-8"),
         (["replica", "info", "ftp:x"], 2, "`ftp:` is no kind of database"),
         (["replica", "info", ":memory:"], 2, "gone when the command ends"),
         (["replica", "info", "file:"], 2, "file:"),
@@ -63,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["replica", "get", "file:notes.couch", "a", "--rev", "x"], 2, "Invalid rev format"),
         (["replica", "get", "file:notes.couch", "gone"], 1, "--all-leaves shows the tombstone"),
         (["replica", "changes", "file:notes.couch", "--since", "x"], 2, "since"),
-        (["demo", "--once", "--dir", "notes.couch"], 2, "notes.couch"),
+        (["demo", "--dir", "."], 2, "something else is there already"),
     ],
 )
 def test_an_error_is_one_line_with_a_hint(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from couchmend.engine.engine import Engine
-from couchmend.errors import Unavailable
+from couchmend.engine.hooks import Hooks
+from couchmend.errors import Forbidden, Unavailable
 from couchmend.replica.base import BulkGetRow, Missing, Replica
+from couchmend.replica.embedded import EmbeddedReplica
 from tests.contract.backends import AVAILABLE, Backend, opened
-from tests.engine.sites import branch
-from tests.engine.swept import HOUR, SECOND, House, house, live, task
+from tests.engine.sites import branch, fork
+from tests.engine.swept import HOUR, NAME, SECOND, House, at, house, live, policy, task
 from tests.engine.test_sweep import contested, mergeable
 
 
@@ -218,3 +221,40 @@ class FailingAncestors(Unreadable):
             raise Unavailable("no answer", operation="bulk_get")
         rows: Iterator[BulkGetRow] = self._inner.bulk_get(wanted, **more)
         return rows
+
+
+# --- what was refused
+
+
+def test_what_was_refused_is_tried_under_another_policy() -> None:
+    def refusing(doc: Any, *rest: Any) -> None:
+        if (doc.get("title"), doc.get("notes")) == ("read", "soon") and doc["points"] == 5:
+            raise Forbidden("read later")
+
+    replica = EmbeddedReplica.open(":memory:", name=NAME, validators=[refusing])
+    home = house(replica)
+    with replica, closing(home):
+        fork(
+            replica,
+            "a",
+            task(points=1),
+            task(points=2, title="read", updatedAt=at(60)),
+            task(points=5, notes="soon", updatedAt=at(200)),
+        )
+        home.policies = policy(fields={"points": "max"})
+        assert home.sweep().failed == 1
+        assert home.open()["a"].state == "failed"
+        assert home.sweep().failed == 0
+        home.policies = policy(fields={"points": "min"})
+        assert home.sweep().resolved == 1
+        assert replica.get("a")["points"] == 2
+
+
+def test_what_a_hook_did_not_want_is_asked_about_under_another_policy(home: House) -> None:
+    mergeable(home.replica, "a")
+    home.hooks = Hooks(on_plan=(lambda order: "not now",))
+    assert home.sweep().failed == 1
+    home.hooks = Hooks()
+    assert home.sweep().resolved == 0
+    home.policies = policy(fields={"title": "latest"})
+    assert home.sweep().resolved == 1

@@ -23,6 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; returns the exit code.  What went wrong is a line on stderr."""
+    odd = next((one for one in arguments if not _is_text(one)), None)
+    if odd is not None:
+        _say(f"{odd!r} is no text in UTF-8")
+        return WRONG_USAGE
     # Typer alone takes as long to import as the rest of Python's start.
     import typer
 
@@ -67,6 +71,15 @@ def run(arguments: list[str]) -> int:
         )
         return UNREACHABLE
     return DONE
+
+
+def _is_text(argument: str) -> bool:
+    """Whether it came as UTF-8: nothing else can be an id, a name or a value."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _command(arguments: Sequence[str]) -> str:

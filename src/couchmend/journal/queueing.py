@@ -67,7 +67,8 @@ def queue(tx: Connection, database_id: int, findings: Iterable[Finding], now: in
 
     A document that has an open conflict gets a new version of it if its leaves or what they
     were examined by changed.  A snooze that is not over, and an exclusion, stay.  What was
-    acknowledged is pending again, and attempts begin anew, when the leaves are others.
+    acknowledged is pending again when the leaves are others, and attempts begin anew, which they
+    do under another policy, too.
     """
     hold_database(tx, database_id)
     queued: dict[str, Queued] = {}
@@ -111,10 +112,12 @@ def _again(old: Conflict, finding: Finding, now: int) -> Queued:
     is_version = moved or old.digest != finding.digest
     awake = old.snoozed_until is not None and old.snoozed_until <= now
     state: State = old.state
+    # Other rules make another plan, which was not tried.
+    anew = moved or ("" != old.policy_digest != finding.policy_digest != "")
     read_at_last = state == "failed" and not old.attempts  # it was not resolved in vain
     if (moved and state in ("acknowledged", "failed")) or (awake and state == "snoozed"):
         state = "pending"
-    if read_at_last:
+    if read_at_last or (anew and state == "failed"):
         state = "pending"
     new = replace(
         old,
@@ -137,9 +140,9 @@ def _again(old: Conflict, finding: Finding, now: int) -> Queued:
         version=old.version + is_version,
         snoozed_until=old.snoozed_until if state == "snoozed" else None,
         excluded=old.excluded or finding.excluded,
-        attempts=0 if moved else old.attempts,
-        next_attempt_at=None if moved or state != "failed" else old.next_attempt_at,
-        last_error="" if moved or read_at_last else old.last_error,
+        attempts=0 if anew else old.attempts,
+        next_attempt_at=None if anew or state != "failed" else old.next_attempt_at,
+        last_error="" if anew or read_at_last else old.last_error,
     )
     if new != old:
         new = replace(new, changed_at=now)
