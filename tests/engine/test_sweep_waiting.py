@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from couchmend.engine.carrying import Resolved
 from couchmend.engine.engine import Engine
 from couchmend.engine.hooks import Hooks
 from couchmend.errors import Forbidden, Unavailable
@@ -167,10 +168,11 @@ def test_what_waits_for_its_next_attempt_does_not_wait_for_a_clock(home: House) 
     mergeable(home.replica, "a")
     home.sweep(mode="observe")
     home.clock.ahead = 1000 * HOUR
-    home.replica = Unwritable(home.replica)
+    replica = home.replica
+    home.replica = Unwritable(replica)
     assert home.sweep().failed == 1
     assert home.open()["a"].state == "failed"
-    home.replica = home.replica._inner
+    home.replica = replica
     home.clock.ahead = 0
     assert home.sweep().resolved == 1
 
@@ -258,3 +260,45 @@ def test_what_a_hook_did_not_want_is_asked_about_under_another_policy(home: Hous
     assert home.sweep().resolved == 0
     home.policies = policy(fields={"title": "latest"})
     assert home.sweep().resolved == 1
+
+
+# --- what was begun and cannot be recovered yet
+
+
+class WithoutTrees(Unreadable):
+    """A database that does not tell the whole tree of a document once it has been written to."""
+
+    def bulk_get(self, items: Any, **more: Any) -> Iterator[BulkGetRow]:
+        rows: Iterator[BulkGetRow] = self._inner.bulk_get(items, **more)
+        return rows
+
+    def bulk_docs(self, docs: Any, **more: Any) -> Any:
+        self.__dict__["written"] = True
+        return self._inner.bulk_docs(docs, **more)
+
+    def open_revs(self, id: str, *rest: Any, **more: Any) -> Any:
+        if self.__dict__.get("written"):
+            raise Unavailable("no answer", operation="open_revs")
+        return self._inner.open_revs(id, *rest, **more)
+
+
+def test_what_was_reopened_stays_open_though_its_undo_cannot_be_recovered_yet(
+    home: House,
+) -> None:
+    mergeable(home.replica, "a")
+    home.sweep(mode="suggest")
+    with home.engine() as engine:
+        engine.resolve(home.open()["a"].id, "keep-current", by="ann")
+    replica = home.replica
+    home.replica = WithoutTrees(replica)
+    with home.engine() as engine:
+        assert not isinstance(engine.undo(1, "reopen", by="ann").outcome, Resolved)
+    assert len(live(replica, "a")) == 2
+    for _ in range(2):
+        assert home.sweep().resolved == 0
+        assert len(live(replica, "a")) == 2
+    home.replica = replica
+    for _ in range(3):
+        home.sweep()
+        assert len(live(replica, "a")) == 2
+    assert home.open()["a"].excluded

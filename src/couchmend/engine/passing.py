@@ -101,7 +101,7 @@ class Pass:
         with self._journal.read() as tx:
             self._newest = listing.newest(tx, self._database.id)
             self._paused = databases.is_paused(tx, self._target.name)
-            unfinished = bool(resolutions.unfinished(tx, self._database.id))
+            self._unfinished = resolutions.begun(tx, self._database.id)
         self._intake = Intake(
             self._journal,
             self._database.id,
@@ -116,8 +116,10 @@ class Pass:
         self._check()
         if self._lease is not None and self._target.mode != "observe" and not self._paused:
             self._announce()
-            if unfinished:
+            if self._unfinished:
                 self._count(recover(self._site(self._lease)), {})
+                with self._journal.read() as tx:
+                    self._unfinished = resolutions.begun(tx, self._database.id)
                 yield
         since = databases.START if self._full or anew else self._database.checkpoint
         self._estimate(info.update_seq, since)
@@ -308,6 +310,7 @@ class Pass:
                 by=resolutions.AUTO,
             )
             for one in eligible
+            if one.conflict.document not in self._unfinished  # what it is, is not known before
         ]
         strategies = {order.conflict: order.plan.strategy for order in orders}
         self._count(carry_out(self._site(self._lease), orders), strategies)

@@ -17,8 +17,8 @@ from couchmend.journal.tables import databases, resolutions
 
 __all__ = [
     "AUTO", "FINISHED", "UNFINISHED", "Begun", "Kind", "Progress", "Resolution", "acknowledge",
-    "acknowledged", "begin", "durations", "finish", "get", "listed", "note", "recent", "recorded",
-    "tombstones_of", "unacknowledge", "unfinished",
+    "acknowledged", "begin", "begun", "durations", "finish", "get", "listed", "note", "recent",
+    "recorded", "tombstones_of", "unacknowledge", "unfinished",
 ]  # fmt: skip
 
 Kind: TypeAlias = Literal["resolve", "undo"]
@@ -194,6 +194,13 @@ def unfinished(tx: Connection, database_id: int) -> list[Resolution]:
         resolutions.c.database_id == database_id, resolutions.c.finished_at.is_(None)
     )
     return _fetched(tx, which.order_by(resolutions.c.id))
+
+
+def begun(tx: Connection, database_id: int) -> frozenset[str]:
+    """The documents of which something was begun that has no outcome."""
+    c = resolutions.c
+    which = select(c.document).where(c.database_id == database_id, c.finished_at.is_(None))
+    return frozenset(tx.scalars(which))
 
 
 def listed(
