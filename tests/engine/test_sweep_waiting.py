@@ -11,7 +11,7 @@ import pytest
 from couchmend.engine.carrying import Resolved
 from couchmend.engine.engine import Engine
 from couchmend.engine.hooks import Hooks
-from couchmend.errors import Forbidden, Unavailable
+from couchmend.errors import Forbidden, Unavailable, UsageError
 from couchmend.replica.base import BulkGetRow, Missing, Replica
 from couchmend.replica.embedded import EmbeddedReplica
 from tests.contract.backends import AVAILABLE, Backend, opened
@@ -147,6 +147,13 @@ def test_a_purge_is_noticed_by_the_next_sweep(anywhere: House) -> None:
     assert anywhere.of("a")[0].state == "vanished"
     assert set(anywhere.open()) == {"b"}
     assert anywhere.sweep().candidates == 0
+
+
+def test_what_is_over_cannot_be_excluded(home: House) -> None:
+    mergeable(home.replica, "a")
+    assert home.sweep().resolved == 1
+    with home.engine() as engine, pytest.raises(UsageError, match="is resolved, and over"):
+        engine.exclude(1, by="ann")
 
 
 # --- a clock that jumps

@@ -19,7 +19,7 @@ from couchmend.engine.passing import site_of
 from couchmend.engine.permit import Permit, check_mode, check_paused
 from couchmend.engine.targets import Target
 from couchmend.engine.undo import Undone, undo
-from couchmend.errors import CouchmendError
+from couchmend.errors import CouchmendError, UsageError
 from couchmend.journal import conflicts, resolutions
 from couchmend.journal.conflicts import Conflict
 
@@ -204,8 +204,14 @@ class Decisions(Opened):
         return found
 
     def exclude(self, number: int, excluded: bool = True, *, by: str) -> Conflict:
-        """Keep a conflict from being resolved automatically, or no longer."""
+        """Keep a conflict from being resolved automatically, or no longer.
+
+        Raises:
+            UsageError: there is no such conflict, or it is over.
+        """
         conflict = self._conflict(number)
+        if not conflict.is_open:
+            raise UsageError(f"conflict {number} is {conflict.state}, and over")
         with self.journal.write() as tx:
             found = conflicts.exclude(tx, number, excluded, self.clock.now())
         action = "excluded" if excluded else "included"
