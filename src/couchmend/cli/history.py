@@ -246,13 +246,15 @@ def _plans(
     engine: Engine, few: Sequence[Resolution], how: How
 ) -> list[tuple[Resolution, Undone | CouchmendError]]:
     """What taking each back would do, or why it cannot be taken back."""
-    plans: list[tuple[Resolution, Undone | CouchmendError]] = []
-    for one in few:
-        try:
-            plans.append((one, engine.undo(one.id, how, by=who(), preview=True)))
-        except CouchmendError as problem:
-            plans.append((one, problem))
-    return plans
+    from couchmend.cli import render
+
+    found: dict[int, Undone | CouchmendError] = {}
+    with render.progress("planning", len(few)) as advance:
+        numbers = [one.id for one in few]
+        for number, planned in engine.undo_many(numbers, how, by=who(), preview=True):
+            found[number] = planned
+            advance(1)
+    return [(one, found[one.id]) for one in few]
 
 
 def _show_plans(
@@ -284,12 +286,10 @@ def _do(engine: Engine, chosen: Sequence[Resolution], how: How, *, as_json: bool
     from couchmend.cli import render
 
     failed = 0
+    by_number = {one.id: one for one in chosen}
     with render.progress("undoing", len(chosen)) as advance:
-        for one in chosen:
-            try:
-                found: Undone | CouchmendError = engine.undo(one.id, how, by=who())
-            except CouchmendError as problem:
-                found = problem
+        for number, found in engine.undo_many(by_number, how, by=who()):
+            one = by_number[number]
             advance(1)
             failed += isinstance(found, CouchmendError) or not _is_done(found)
             if as_json:

@@ -98,12 +98,10 @@ def outlook(
 
     found = Outlook()
     with render.progress("planning", None if as_json else len(numbers)) as advance:
-        for number in numbers:
+        for number, one in engine.preview_many(numbers, chosen.strategy):
             found.looked_at += 1
-            try:
-                one = engine.preview(number, chosen.strategy)
-            except CouchmendError as problem:
-                found.problems[number] = problem
+            if isinstance(one, CouchmendError):
+                found.problems[number] = one
             else:
                 if one.plan.ready:
                     found.ready[one.plan.strategy] += 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -16,7 +17,6 @@ from couchmend.core.plans.choices import Choice, Choices
 from couchmend.core.plans.plan import plan_for
 from couchmend.core.plans.planned import Plan
 from couchmend.core.plans.writes import PlanError
-from couchmend.core.policy.policy import Policy
 from couchmend.core.revtree import RevTree
 from couchmend.engine.clock import Clock
 from couchmend.engine.intake import HOUR, Intake
@@ -24,14 +24,17 @@ from couchmend.engine.judging import Ground
 from couchmend.engine.reading import InConflict, NotInConflict, Reader, Reading, Unread, row_of
 from couchmend.engine.remembering import remembered
 from couchmend.engine.replanning import leaves_of
-from couchmend.errors import EngineRefused
+from couchmend.errors import CouchmendError, EngineRefused
 from couchmend.journal import conflicts, databases, resolutions
+from couchmend.journal.columns import batches
 from couchmend.journal.conflicts import Conflict
 from couchmend.journal.opening import Journal
 from couchmend.replica.base import ChangeRow, Replica
 
 SUGGESTED: Final = "suggested"
 """In place of a strategy: the one that is suggested."""
+
+_AT_ONCE: Final = 100
 
 NO_CHOICES: Final[Mapping[str, Choice]] = MappingProxyType({})
 
@@ -79,16 +82,21 @@ class Desk:
         Raises:
             ReplicaError: the database, or a document, cannot be read.
         """
-        documents = self._reader().documents(_rows(wanted))
-        for conflict, reading in zip(wanted, documents, strict=True):
-            yield self._view(conflict, reading)
+        for found in self.each(wanted):
+            if isinstance(found, CouchmendError):
+                raise found
+            yield found
 
-    def policy_of(self, document: str) -> Policy:
-        """The policy that holds for a document as it is now."""
-        (reading,) = self._reader().documents([row_of(document)])
-        if isinstance(reading, InConflict | NotInConflict):
-            return self.ground.policy(reading.doc)
-        return self.ground.policies.default
+    def each(self, wanted: Sequence[Conflict]) -> Iterator[View | CouchmendError]:
+        """As `views`; in place of a view, why a document cannot be read or assessed.
+
+        Raises:
+            ReplicaError: the database cannot be read.
+        """
+        readings = self._reader().documents(_rows(wanted))
+        with closing(readings):
+            for some in batches(zip(wanted, readings, strict=True), _AT_ONCE):
+                yield from self._views(some)
 
     def bring_up_to_date(self, wanted: Sequence[Conflict]) -> None:
         """Judge conflicts anew, and note it in the journal."""
@@ -99,38 +107,74 @@ class Desk:
             self.replica, self.ground.database, partial(remembered, self.journal, self.database_id)
         )
 
-    def _view(self, conflict: Conflict, reading: Reading) -> View:
-        if isinstance(reading, Unread):
-            raise reading.error
-        found: Assessment | None = None
-        doc = ConflictedDocument(self.ground.database, conflict.document, RevTree(), {})
-        if isinstance(reading, InConflict | NotInConflict):
-            doc = reading.doc
-        if isinstance(reading, InConflict):
-            found = self._assessed(doc, conflict)
-        if conflict.is_open and self._is_other(conflict, doc, found):
-            self.intake.take([reading], self.clock.monotonic())
+    def _views(self, some: Sequence[tuple[Conflict, Reading]]) -> Iterator[View | CouchmendError]:
+        found: list[View | CouchmendError] = []
+        others: list[Reading] = []
+        assess_one = self._assessing([conflict.document for conflict, _ in some])
+        for conflict, reading in some:
+            try:
+                view = _view(self.ground.database, conflict, reading, assess_one)
+            except CouchmendError as problem:
+                found.append(problem)
+                continue
+            found.append(view)
+            if conflict.is_open and self._is_other(view):
+                others.append(reading)
+        if others:
+            self.intake.take(others, self.clock.monotonic())
             with self.journal.read() as tx:
-                conflict = conflicts.get(tx, conflict.id)
-        return View(conflict, doc, found)
+                now = conflicts.get_many(tx, [conflict.id for conflict, _ in some])
+            found = [_brought_up_to_date(one, now) for one in found]
+        return iter(found)
 
-    def _assessed(self, doc: ConflictedDocument, conflict: Conflict) -> Assessment | None:
+    def _assessing(
+        self, documents: Sequence[str]
+    ) -> Callable[[ConflictedDocument, Conflict], Assessment | None]:
+        """Assesses some documents as of now."""
         now = self.clock.now()
         with self.journal.read() as tx:
-            recent = resolutions.recent(tx, self.database_id, [doc.id], now - HOUR)
+            recent = resolutions.recent(tx, self.database_id, documents, now - HOUR)
             paused = databases.is_paused(tx, self.ground.database)
-        about = self.ground.circumstances(now, conflict, recent.get(doc.id, 0), paused=paused)
-        return assess(doc, self.ground.policy(doc), about)
 
-    def _is_other(
-        self, conflict: Conflict, doc: ConflictedDocument, found: Assessment | None
-    ) -> bool:
+        def assess_one(doc: ConflictedDocument, conflict: Conflict) -> Assessment | None:
+            times = recent.get(doc.id, 0)
+            about = self.ground.circumstances(now, conflict, times, paused=paused)
+            return assess(doc, self.ground.policy(doc), about)
+
+        return assess_one
+
+    def _is_other(self, view: View) -> bool:
         """Whether the journal's picture is not what there is now."""
+        conflict, found = view.conflict, view.assessment
         if found is None:
-            return conflict.row_digest != row_digest(leaf.rev for leaf in doc.tree.leaves())
+            leaves = view.doc.tree.leaves()
+            return conflict.row_digest != row_digest(leaf.rev for leaf in leaves)
         return conflict.digest != found.digest or set(conflict.leafset) != set(
             found.examined.leafset
         )
+
+
+def _view(
+    database: str,
+    conflict: Conflict,
+    reading: Reading,
+    assess_one: Callable[[ConflictedDocument, Conflict], Assessment | None],
+) -> View:
+    if isinstance(reading, Unread):
+        raise reading.error
+    doc = ConflictedDocument(database, conflict.document, RevTree(), {})
+    if isinstance(reading, InConflict | NotInConflict):
+        doc = reading.doc
+    found = assess_one(doc, conflict) if isinstance(reading, InConflict) else None
+    return View(conflict, doc, found)
+
+
+def _brought_up_to_date(
+    found: View | CouchmendError, now: Mapping[int, Conflict]
+) -> View | CouchmendError:
+    if isinstance(found, View):
+        return replace(found, conflict=now.get(found.conflict.id, found.conflict))
+    return found
 
 
 def _rows(wanted: Sequence[Conflict]) -> list[ChangeRow]:

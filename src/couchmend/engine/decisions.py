@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -13,12 +13,12 @@ from couchmend.core.plans.choices import Choices
 from couchmend.core.plans.planned import Plan
 from couchmend.core.plans.undo import How
 from couchmend.engine.carrying import Carried, Order, carry_out
-from couchmend.engine.deciding import NO_CHOICES, Preview, View, planned, ready
+from couchmend.engine.deciding import NO_CHOICES, Desk, Preview, View, planned, ready
 from couchmend.engine.opened import Opened
 from couchmend.engine.passing import site_of
 from couchmend.engine.permit import Permit, check_mode, check_paused
 from couchmend.engine.targets import Target
-from couchmend.engine.undo import Undone, undo
+from couchmend.engine.undo import Undone, batches, undo_batch
 from couchmend.errors import CouchmendError, UsageError
 from couchmend.journal import conflicts, resolutions
 from couchmend.journal.conflicts import Conflict
@@ -106,18 +106,60 @@ class Decisions(Opened):
 
         One that cannot be decided so is told, and the others go on.
         """
-        by_database: dict[str, list[Conflict]] = {}
-        for number in dict.fromkeys(numbers):
+        batches, unknown = self._by_database(numbers)
+        yield from unknown
+        for database, some in batches:
+            yield from self._resolve_some(database, some, strategy, by)
+
+    def preview_many(
+        self, numbers: Iterable[int], strategy: str
+    ) -> Iterator[tuple[int, Preview | CouchmendError]]:
+        """What the same decision would come to for many conflicts; see `preview`."""
+        batches, unknown = self._by_database(numbers)
+        yield from unknown
+        for database, some in batches:
+            left = {conflict.id for conflict in some}
             try:
-                conflict = self._conflict(number)
+                desk = self._desk(self.target(database))
+                for number, found in self._planned(desk, some, strategy):
+                    left.discard(number)
+                    yield number, found
             except CouchmendError as problem:
-                yield number, problem
+                for number in sorted(left):
+                    yield number, problem
+
+    def _by_database(
+        self, numbers: Iterable[int]
+    ) -> tuple[list[tuple[str, list[Conflict]]], list[tuple[int, CouchmendError]]]:
+        """Conflicts in the batches in which they are decided; and those that there are not."""
+        wanted = list(dict.fromkeys(numbers))
+        with self.journal.read() as tx:
+            known = conflicts.get_many(tx, wanted)
+        by_database: dict[str, list[Conflict]] = {}
+        for number in wanted:
+            if number in known:
+                by_database.setdefault(known[number].database, []).append(known[number])
+        batches = [
+            (database, found[start : start + _DECIDED_AT_ONCE])
+            for database, found in by_database.items()
+            for start in range(0, len(found), _DECIDED_AT_ONCE)
+        ]
+        unknown: list[tuple[int, CouchmendError]] = [
+            (number, conflicts.unknown(number)) for number in wanted if number not in known
+        ]
+        return batches, unknown
+
+    def _planned(
+        self, desk: Desk, wanted: Sequence[Conflict], strategy: str
+    ) -> Iterator[tuple[int, Preview | CouchmendError]]:
+        for conflict, found in zip(wanted, desk.each(wanted), strict=True):
+            if isinstance(found, CouchmendError):
+                yield conflict.id, found
                 continue
-            by_database.setdefault(conflict.database, []).append(conflict)
-        for database, wanted in by_database.items():
-            for start in range(0, len(wanted), _DECIDED_AT_ONCE):
-                some = wanted[start : start + _DECIDED_AT_ONCE]
-                yield from self._resolve_some(database, some, strategy, by)
+            try:
+                yield conflict.id, Preview(found, planned(found, strategy))
+            except CouchmendError as problem:
+                yield conflict.id, problem
 
     def _resolve_some(
         self, database: str, wanted: Sequence[Conflict], strategy: str, by: str
@@ -127,16 +169,18 @@ class Decisions(Opened):
             with self._permitted(database) as (target, permit):
                 desk = self._desk(target)
                 orders: list[tuple[int, Order]] = []
-                for conflict in wanted:
+                for number, found in self._planned(desk, wanted, strategy):
                     try:
-                        (found,) = desk.views([conflict])
-                        plan = ready(found, planned(found, strategy), None)
+                        if isinstance(found, CouchmendError):
+                            raise found
+                        plan = ready(found.view, found.plan, None)
                     except CouchmendError as problem:
-                        left.discard(conflict.id)
-                        yield conflict.id, problem
+                        left.discard(number)
+                        yield number, problem
                         continue
-                    orders.append((conflict.id, _order(found, plan, by)))
-                    self._note(by, "decided", f"{database} {conflict.document}")
+                    orders.append((number, _order(found.view, plan, by)))
+                documents = [f"{database} {order.doc.id}" for _, order in orders]
+                self._note_many(by, "decided", documents)
                 site = site_of(self.shared, self._registered(target), desk.replica, permit)
                 outcomes = carry_out(site, [order for _, order in orders])
                 for (number, _), carried in zip(orders, outcomes, strict=True):
@@ -149,30 +193,74 @@ class Decisions(Opened):
     def undo(
         self, resolution: int, how: How = "restore", *, by: str, preview: bool = False
     ) -> Undone:
-        """Take a resolution back, or an undo.
-
-        how: `restore` puts the winner's body from before over what was written; `reopen` also
-            brings the versions back that were deleted, and with them the conflict.
-        preview: only say what would be done.
+        """Take a resolution back, or an undo; see `undo_many`.
 
         Raises:
             EngineRefused: as for `resolve`, or it cannot be taken back.
             PlanError: what it left is gone, or its bodies are not kept any more.
             UsageError: there is no such resolution.
         """
+        ((_, found),) = self.undo_many([resolution], how, by=by, preview=preview)
+        if isinstance(found, CouchmendError):
+            raise found
+        return found
+
+    def undo_many(
+        self, numbers: Iterable[int], how: How = "restore", *, by: str, preview: bool = False
+    ) -> Iterator[tuple[int, Undone | CouchmendError]]:
+        """Take many resolutions back, or undos; each as it comes, with what came of it, or why it
+        cannot be taken back.
+
+        Those of one document are taken back one after another, the newest first; those of many
+        are read and written together.
+
+        how: `restore` puts the winner's body from before over what was written; `reopen` also
+            brings the versions back that were deleted, and with them the conflict.
+        preview: only say what would be done, of each by itself as the document is now.
+        """
+        wanted = list(dict.fromkeys(numbers))
         with self.journal.read() as tx:
-            taken = resolutions.get(tx, resolution)
-        target = self.target(taken.database)
-        desk = self._desk(target)
-        database, replica = self._registered(target), desk.replica
-        policy = desk.policy_of(taken.document)
+            places = resolutions.documents_of(tx, wanted)
+        of_databases: dict[str, dict[int, str]] = {}
+        for number in wanted:
+            if number in places:
+                database, document = places[number]
+                of_databases.setdefault(database, {})[number] = document
+            else:
+                yield number, resolutions.unknown(number)
+        for database, documents in of_databases.items():
+            for batch in batches(documents):
+                yield from self._undo_some(database, batch, how, by, preview=preview)
+
+    def _undo_some(
+        self, database: str, numbers: Sequence[int], how: How, by: str, *, preview: bool
+    ) -> Iterator[tuple[int, Undone | CouchmendError]]:
+        left = dict.fromkeys(numbers)
+        try:
+            with self._allowed(database, preview=preview) as permit:
+                target = self.target(database)
+                if not preview:
+                    self._note_many(by, "undid", [f"resolution {number}" for number in numbers])
+                known, replica = self._registered(target), self._databases.open(target)
+                site = site_of(self.shared, known, replica, permit)
+                policy_of = self.ground(target).policy
+                for number, found in undo_batch(
+                    site, numbers, how, by=by, policy_of=policy_of, preview=preview
+                ):
+                    del left[number]
+                    yield number, found
+        except CouchmendError as problem:
+            for number in left:
+                yield number, problem
+
+    @contextmanager
+    def _allowed(self, database: str, *, preview: bool) -> Iterator[Callable[[], None]]:
+        """What is asked before each write; a preview needs no permit, and writes nothing."""
         if preview:
-            site = site_of(self.shared, database, replica, partial(check_mode, "observe", ""))
-            return undo(site, resolution, how, by=by, policy=policy, preview=True)
-        with self._permitted(taken.database) as (_, permit):
-            self._note(by, "undid", f"resolution {resolution}")
-            site = site_of(self.shared, database, replica, permit)
-            return undo(site, resolution, how, by=by, policy=policy)
+            yield partial(check_mode, "observe", database)
+        else:
+            with self._permitted(database) as (_, permit):
+                yield permit
 
     def skip(self, number: int, *, by: str) -> Conflict:
         """Leave a conflict as it is, until the document has other versions.

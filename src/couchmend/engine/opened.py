@@ -193,7 +193,15 @@ class Opened:
 
     def _note(self, user: str, action: str, target: str) -> None:
         """Record who did what."""
+        self._note_many(user, action, [target])
+
+    def _note_many(self, user: str, action: str, targets: Sequence[str]) -> None:
+        """Record who did the same to many things."""
+        if not targets:
+            return
         now = self.clock.now()
         with self.journal.write() as tx:
-            records.record_access(tx, now, user, action, target)
-        self.events.emit(AccessRecorded(at=now, user=user, action=action, target=target))
+            for target in targets:
+                records.record_access(tx, now, user, action, target)
+        for target in targets:
+            self.events.emit(AccessRecorded(at=now, user=user, action=action, target=target))

@@ -13,7 +13,7 @@ from couchmend.engine.carrying.operations import Running, forget_overdue
 from couchmend.engine.carrying.reading import NOTHING, Present, merge_in, present
 from couchmend.engine.carrying.site import Site
 from couchmend.engine.carrying.tombstoning import moved_away, tombstone_in, tombstone_losers
-from couchmend.engine.carrying.undoing import recover_undo
+from couchmend.engine.carrying.undoing import recover_undos
 from couchmend.engine.carrying.verifying import judge, verify
 from couchmend.engine.carrying.work import Contents, Work
 from couchmend.errors import ReplicaError
@@ -35,9 +35,8 @@ def recover(site: Site) -> list[Carried]:
     with site.journal.read() as tx:
         begun = resolutions.unfinished(tx, site.database.id)
     came: dict[int, Carried] = {}
-    for one in begun:
-        if _is_undo(one):
-            came[one.id] = recover_undo(site, one)
+    for batch in _batches([one for one in begun if _is_undo(one)]):
+        came.update(zip((one.id for one in batch), recover_undos(site, batch), strict=True))
     for batch in _batches([one for one in begun if not _is_undo(one)]):
         for carried in _recover(site, batch):
             assert carried.resolution is not None

@@ -12,9 +12,9 @@ from couchmend.core.plans.writes import write_over
 from couchmend.core.revtree import Rev
 from couchmend.core.values import same
 from couchmend.engine.carrying.carried import Carried
+from couchmend.engine.carrying.changing import Change, carry_writes
 from couchmend.engine.carrying.reading import NOTHING, present
 from couchmend.engine.carrying.site import Site
-from couchmend.engine.undo import carry_writes
 from couchmend.errors import EngineRefused, NotFound
 from couchmend.journal import archive
 
@@ -85,5 +85,6 @@ def restore(site: Site, document: str, rev: Rev, *, by: str, preview: bool = Fal
     )
     if preview:
         return Restored(plan=made)
-    number, outcome = carry_writes(site, made, now, known, by, conflict=None, undo_of=None)
+    change = Change(made=made, now=now, bodies=known, conflict=None, undo_of=None)
+    ((number, outcome),) = carry_writes(site, [change], by)
     return Restored(plan=made, number=number, outcome=outcome)

@@ -1,31 +1,32 @@
-"""Taking resolutions back."""
+"""Taking resolutions back: those of many documents together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from couchmend.core.conflicts.document import ConflictedDocument
-from couchmend.core.document import Doc
-from couchmend.core.merging.attachments import MEMBER
-from couchmend.core.plans.plan import plan
+from couchmend.core.document import Doc, dumps
 from couchmend.core.plans.planned import Plan
 from couchmend.core.plans.undo import How, Resolution, UndoPlan, undo_plan
 from couchmend.core.plans.writes import PlanError
 from couchmend.core.policy.policy import Policy
 from couchmend.core.revtree import Rev
-from couchmend.engine.carrying import archive as archiving
 from couchmend.engine.carrying import carry_out
 from couchmend.engine.carrying.carried import Carried
-from couchmend.engine.carrying.operations import Running
-from couchmend.engine.carrying.reading import NOTHING, present
-from couchmend.engine.carrying.recording import failure
+from couchmend.engine.carrying.carry import BATCH_ORDERS
+from couchmend.engine.carrying.changing import Change, carry_writes
+from couchmend.engine.carrying.reading import NOTHING, present_each
 from couchmend.engine.carrying.site import Order, Site
-from couchmend.engine.carrying.undoing import carry_undo_out
-from couchmend.engine.carrying.work import UndoWork
-from couchmend.errors import EngineRefused
-from couchmend.journal import archive, outcomes, resolutions
+from couchmend.engine.resolving_again import PolicyOf, orders_again, was_reopened
+from couchmend.errors import CouchmendError, EngineRefused, ReplicaError
+from couchmend.journal import archive, resolutions
 from couchmend.journal.resolutions import Resolution as Kept
+
+_BATCH_BYTES: Final = 32 << 20
+"""About so much JSON of documents is held at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +61,7 @@ def undo(
     policy: Policy,
     preview: bool = False,
 ) -> Undone:
-    """Take a resolution back, by its number; an undo, too.
-
-    how: `restore` puts the body of the winner from before over what was written; `reopen` also
-        brings the versions back that were deleted, and with them the conflict.
-    policy: for a three-way merge where the document was edited since.
-    preview: only say what would be done.
+    """Take a resolution back, by its number; an undo, too.  See `undo_batch`.
 
     Raises:
         UsageError: there is no such resolution.
@@ -74,30 +70,80 @@ def undo(
         ReplicaError: the document cannot be read.
         JournalError: the journal cannot be used.
     """
+    ((_, found),) = undo_batch(
+        site, [number], how, by=by, policy_of=lambda doc: policy, preview=preview
+    )
+    if isinstance(found, CouchmendError):
+        raise found
+    return found
+
+
+def batches(documents: Mapping[int, str]) -> Iterator[list[int]]:
+    """Resolutions, by number with their documents, in the batches in which they are taken back:
+    never two of one document together, and of each document the newest first."""
+    of_documents: defaultdict[str, list[int]] = defaultdict(list)
+    for number, document in documents.items():
+        of_documents[document].append(number)
+    turn = [sorted(numbers) for numbers in of_documents.values()]
+    while turn:
+        for start in range(0, len(turn), BATCH_ORDERS):
+            yield [numbers.pop() for numbers in turn[start : start + BATCH_ORDERS]]
+        turn = [numbers for numbers in turn if numbers]
+
+
+def undo_batch(
+    site: Site,
+    numbers: Sequence[int],
+    how: How = "restore",
+    *,
+    by: str,
+    policy_of: PolicyOf,
+    preview: bool = False,
+) -> Iterator[tuple[int, Undone | CouchmendError]]:
+    """Take resolutions back together, never two of one document; each with what came of it, or
+    why it cannot be taken back, as it comes.
+
+    how: `restore` puts the body of the winner from before over what was written; `reopen` also
+        brings the versions back that were deleted, and with them the conflict.
+    policy_of: for a three-way merge where a document was edited since.
+    preview: only say what would be done.
+
+    Raises:
+        EngineRefused: nothing may be written; of what was not told, nothing was begun.
+        JournalError: the journal cannot be used.  What was begun is recovered later.
+    """
+    problems: dict[int, CouchmendError] = {}
     with site.journal.read() as tx:
-        taken = resolutions.get(tx, number)
-        kept = archive.kept(tx, site.database.id, [taken.document]).get(taken.document, {})
-    _hold(site, taken)
-    bodies = {rev: one.body for rev, one in kept.items() if one.body is not None}
-    now = _read(site, taken.document, bodies)
-    if _was_reopened(taken):
-        return _resolve_again(site, taken, now, policy, by, preview=preview)
-    made = undo_plan(_resolution(taken, now, bodies), now, policy, how)
-    undone = Undone(resolution=taken, how=how, plan=made)
-    if preview:
-        return undone
-    if not made.writes and not made.unacknowledge:
-        raise EngineRefused(
-            "there is nothing to take back: the document says what it said before",
-            operation="undo",
-            target=f"resolution {number}",
-            hint="--reopen brings the versions back that were deleted",
-        )
-    return _carry(site, undone, made, now, {**bodies, **now.bodies}, by)
+        known = resolutions.get_many(tx, numbers)
+    for number in numbers:
+        try:
+            _hold(site, number, known.get(number))
+        except CouchmendError as problem:
+            problems[number] = problem
+    yield from problems.items()
+    for some in _bounded(known[number] for number in numbers if number not in problems):
+        yield from _undo_some(site, some, how, by, policy_of, preview=preview)
 
 
-def _hold(site: Site, taken: Kept) -> None:
+def _bounded(many: Iterable[Kept]) -> Iterator[list[Kept]]:
+    """As many together as may be held at once."""
+    some: list[Kept] = []
+    total = 0
+    for one in many:
+        size = len(dumps(one.plan or {})) * (2 + len(one.tombstones))
+        if some and total + size > _BATCH_BYTES:
+            yield some
+            some, total = [], 0
+        some.append(one)
+        total += size
+    if some:
+        yield some
+
+
+def _hold(site: Site, number: int, taken: Kept | None) -> None:
     """Hold that a resolution can be taken back."""
+    if taken is None:
+        raise resolutions.unknown(number)
 
     def refused(what: str, hint: str = "") -> EngineRefused:
         target = f"resolution {taken.id}"
@@ -116,12 +162,131 @@ def _hold(site: Site, taken: Kept) -> None:
         raise refused("nothing of it was written")
 
 
-def _read(site: Site, id: str, bodies: Mapping[Rev, Doc]) -> ConflictedDocument:
-    found = present(site.replica, id)
-    if found is NOTHING:
-        raise PlanError("the document is not there any more", target=id)
-    known = {rev: body for rev, body in bodies.items() if rev in found.tree}
-    return ConflictedDocument(site.database.name, id, found.tree, {**known, **found.bodies})
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    undone: Undone
+    what: Change | Order
+
+
+def _undo_some(
+    site: Site,
+    some: Sequence[Kept],
+    how: How,
+    by: str,
+    policy_of: PolicyOf,
+    *,
+    preview: bool,
+) -> Iterator[tuple[int, Undone | CouchmendError]]:
+    planned: list[_Planned] = []
+    for one, found in _plans(site, some, how, by, policy_of):
+        if isinstance(found, CouchmendError):
+            yield one.id, found
+        elif preview:
+            yield one.id, found.undone
+        elif (problem := _nothing(found.undone)) is not None:
+            yield one.id, problem
+        else:
+            planned.append(found)
+    changes = [(one.undone, one.what) for one in planned if isinstance(one.what, Change)]
+    if changes:
+        came = carry_writes(site, [change for _, change in changes], by)
+        for (undone, _), (number, outcome) in zip(changes, came, strict=True):
+            yield undone.resolution.id, replace(undone, number=number, outcome=outcome)
+    orders = [(one.undone, one.what) for one in planned if isinstance(one.what, Order)]
+    for (undone, _), again in zip(
+        orders, carry_out(site, [order for _, order in orders]), strict=True
+    ):
+        yield undone.resolution.id, replace(undone, number=again.resolution, outcome=again)
+
+
+def _nothing(undone: Undone) -> EngineRefused | None:
+    made = undone.plan
+    if not isinstance(made, UndoPlan) or made.writes or made.unacknowledge:
+        return None
+    return EngineRefused(
+        "there is nothing to take back: the document says what it said before",
+        operation="undo",
+        target=f"resolution {undone.resolution.id}",
+        hint="--reopen brings the versions back that were deleted",
+    )
+
+
+# --- planning
+
+
+def _plans(
+    site: Site, some: Sequence[Kept], how: How, by: str, policy_of: PolicyOf
+) -> Iterator[tuple[Kept, _Planned | CouchmendError]]:
+    """What taking each back would do, or why it cannot be taken back."""
+    with site.journal.read() as tx:
+        kept = archive.kept(tx, site.database.id, [one.document for one in some])
+    documents = _read(site, some, kept)
+    again: list[tuple[Kept, ConflictedDocument]] = []
+    for one in some:
+        now = documents[one.id]
+        if isinstance(now, CouchmendError):
+            yield one, now
+        elif was_reopened(one):
+            again.append((one, now))
+        else:
+            bodies = _bodies(kept.get(one.document, {}))
+            try:
+                yield one, _planned(one, now, bodies, how, policy_of)
+            except CouchmendError as problem:
+                yield one, problem
+    for one, order in orders_again(site, again, policy_of, by):
+        if isinstance(order, Order):
+            undone = Undone(resolution=one, how="restore", plan=order.plan)
+            yield one, _Planned(undone, order)
+        else:
+            yield one, order
+
+
+def _planned(
+    taken: Kept,
+    now: ConflictedDocument,
+    bodies: Mapping[Rev, Doc],
+    how: How,
+    policy_of: PolicyOf,
+) -> _Planned:
+    made = undo_plan(_resolution(taken, now, bodies), now, policy_of(now), how)
+    change = Change(
+        made=made,
+        now=now,
+        bodies={**bodies, **now.bodies},
+        conflict=taken.conflict,
+        undo_of=taken.id,
+    )
+    return _Planned(Undone(resolution=taken, how=how, plan=made), change)
+
+
+def _bodies(kept: Mapping[Rev, archive.Archived]) -> dict[Rev, Doc]:
+    return {rev: one.body for rev, one in kept.items() if one.body is not None}
+
+
+def _read(
+    site: Site, some: Sequence[Kept], kept: Mapping[str, Mapping[Rev, archive.Archived]]
+) -> dict[int, ConflictedDocument | CouchmendError]:
+    """The documents as they are now, by resolution; of those that cannot be read, why."""
+    try:
+        found = present_each(
+            site.replica, {one.document: len(kept.get(one.document, {})) for one in some}
+        )
+    except ReplicaError as problem:
+        return dict.fromkeys((one.id for one in some), problem)
+    documents: dict[int, ConflictedDocument | CouchmendError] = {}
+    for one in some:
+        id, now = one.document, found[one.document]
+        if isinstance(now, CouchmendError):
+            documents[one.id] = now
+        elif now is NOTHING:
+            documents[one.id] = PlanError("the document is not there any more", target=id)
+        else:
+            known = _bodies(kept.get(id, {}))
+            inner = {rev: body for rev, body in known.items() if rev in now.tree}
+            bodies = {**inner, **now.bodies}
+            documents[one.id] = ConflictedDocument(site.database.name, id, now.tree, bodies)
+    return documents
 
 
 def _resolution(taken: Kept, now: ConflictedDocument, bodies: Mapping[Rev, Doc]) -> Resolution:
@@ -169,153 +334,3 @@ def _as_plan(taken: Kept) -> Plan:
         acknowledge=(),
         sentence=made.sentence,
     )
-
-
-# --- carrying out
-
-
-def _carry(
-    site: Site,
-    undone: Undone,
-    made: UndoPlan,
-    now: ConflictedDocument,
-    bodies: Mapping[Rev, Doc],
-    by: str,
-) -> Undone:
-    taken = undone.resolution
-    number, outcome = carry_writes(
-        site, made, now, bodies, by, conflict=taken.conflict, undo_of=taken.id
-    )
-    return replace(undone, number=number, outcome=outcome)
-
-
-def carry_writes(
-    site: Site,
-    made: UndoPlan,
-    now: ConflictedDocument,
-    bodies: Mapping[Rev, Doc],
-    by: str,
-    *,
-    conflict: int | None,
-    undo_of: int | None,
-) -> tuple[int | None, Carried]:
-    """Keep what there is now, carry the writes of a plan out and record it.
-
-    bodies: by revision, those of `now` and all that attachments come from.
-    conflict, undo_of: which conflict and resolution it is about; None for none.
-
-    Returns the number of it in the journal, None where nothing was begun, and what came of it.
-    """
-    id = made.id
-    site.may_write()
-    doc = replace(now, bodies=bodies)
-    fetched = archiving.fetch_these(site, doc, _needed(made, doc), conflict)
-    at, started = site.clock.now(), site.clock.monotonic()
-    if not isinstance(fetched, archiving.Fetched):
-        site.emit(failure(site, fetched, made.how, at))
-        return None, fetched
-    running = Running(site, [id])
-    with site.journal.write() as tx:
-        archive.keep(tx, site.database.id, {id: archiving.touched(now)}, at)
-        archiving.attach(tx, site, id, fetched)
-        (number,) = resolutions.begin(
-            tx,
-            [
-                resolutions.Begun(
-                    conflict=conflict,
-                    database_id=site.database.id,
-                    document=id,
-                    strategy=made.how,
-                    by=by,
-                    plan=made.to_json(),
-                    started_at=at,
-                    kind="undo",
-                    undo_of=undo_of,
-                )
-            ],
-        )
-        running.begin(tx, "undo")
-    work = UndoWork(
-        conflict=conflict,
-        resolution=number,
-        document=id,
-        by=by,
-        contents=fetched.contents,
-        started=started,
-        undo_of=undo_of,
-        plan=made,
-    )
-    return number, carry_undo_out(site, running, work)
-
-
-def _needed(made: UndoPlan, doc: ConflictedDocument) -> list[tuple[Rev, str]]:
-    """The attachments that are carried, and those of the leaf that is written over which the
-    writes leave out."""
-    wanted = [one for write in made.writes for one in archiving.sources(write.attachments)]
-    for write in made.writes[:1]:
-        staying = {one.name for one in write.attachments if not one.carried}
-        had = doc.bodies.get(write.parent, {}).get(MEMBER, {})
-        wanted += [(write.parent, name) for name in had if name not in staying]
-    return list(dict.fromkeys(wanted))
-
-
-# --- taking a reopening back
-
-
-def _was_reopened(taken: Kept) -> bool:
-    return taken.kind == "undo" and taken.strategy == "reopen" and "how" in (taken.plan or {})
-
-
-def _resolve_again(
-    site: Site,
-    taken: Kept,
-    now: ConflictedDocument,
-    policy: Policy,
-    by: str,
-    *,
-    preview: bool,
-) -> Undone:
-    """Taking a reopening back is to resolve the conflict once more, as it was resolved before."""
-    made = UndoPlan.from_json(taken.plan)
-    with site.journal.read() as tx:
-        assert taken.undo_of is not None
-        before = resolutions.get(tx, taken.undo_of)
-        known = outcomes.standing(tx, [] if taken.conflict is None else [taken.conflict])
-    expected = {write.expected for write in made.writes}
-    ends = expected - {write.parent for write in made.writes}
-    live = {leaf.rev for leaf in now.tree.leaves() if not leaf.deleted}
-    if taken.written is not None:
-        ends = {taken.written if rev == made.winner else rev for rev in ends}
-    if (
-        not made.writes
-        or not ends <= live
-        or len(live) != len(ends | {taken.written or made.winner})
-    ):
-        raise EngineRefused(
-            "the document was edited since it was reopened",
-            operation="undo",
-            target=f"resolution {taken.id}",
-            hint="resolve the conflict as it is now",
-        )
-    done = Plan.from_json(before.plan)
-    if done.deletes:
-        again = plan(now, "delete", policy)
-    else:
-        write = done.write
-        body = now.bodies.get(done.winner, {}) if write is None else write.body
-        again = plan(now, "manual", policy, body={MEMBER: {}, **body})
-    undone = Undone(resolution=taken, how="restore", plan=again)
-    if preview:
-        return undone
-    conflict = next(iter(known.values()), None)
-    order = Order(
-        conflict=taken.conflict,
-        doc=now,
-        plan=again,
-        type="" if conflict is None else conflict.type,
-        severity="" if conflict is None else conflict.severity,
-        by=by,
-        undo_of=taken.id,
-    )
-    (came,) = carry_out(site, [order])
-    return replace(undone, number=came.resolution, outcome=came)

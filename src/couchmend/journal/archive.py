@@ -23,7 +23,7 @@ from couchmend.journal.writing import hold_contents, put
 
 __all__ = [
     "Archived", "Content", "Forgotten", "KeptAttachment", "Size", "attach", "attachments",
-    "content", "forget", "keep", "keep_content", "kept", "kept_content", "size",
+    "attachments_of", "content", "forget", "keep", "keep_content", "kept", "kept_content", "size",
 ]  # fmt: skip
 
 
@@ -249,23 +249,36 @@ def attach(
 
 def attachments(tx: Connection, database_id: int, document: str) -> list[KeptAttachment]:
     """The attachments of a document whose contents are kept."""
+    return attachments_of(tx, database_id, [document]).get(document, [])
+
+
+def attachments_of(
+    tx: Connection, database_id: int, documents: Iterable[str]
+) -> dict[str, list[KeptAttachment]]:
+    """The attachments of documents whose contents are kept; documents without any are left
+    out."""
     c = attachments_table.c
-    rows = tx.execute(
-        select(attachments_table, contents.c.digest, contents.c.length)
-        .join_from(attachments_table, contents)
-        .where(c.database_id == database_id, c.document_key == key(document))
-        .order_by(c.id)
-    )
-    return [
-        KeptAttachment(
-            Rev.parse(row.revision),
-            row.name,
-            row.content_type,
-            row.server_digest,
-            Content(bytes(row.digest).hex(), row.length),
+    found: dict[str, list[KeptAttachment]] = {}
+    for batch in batches(dict.fromkeys(documents)):
+        rows = tx.execute(
+            select(attachments_table, contents.c.digest, contents.c.length)
+            .join_from(attachments_table, contents)
+            .where(
+                c.database_id == database_id,
+                c.document_key.in_([key(document) for document in batch]),
+            )
+            .order_by(c.id)
         )
-        for row in rows
-    ]
+        for row in rows:
+            one = KeptAttachment(
+                Rev.parse(row.revision),
+                row.name,
+                row.content_type,
+                row.server_digest,
+                Content(bytes(row.digest).hex(), row.length),
+            )
+            found.setdefault(row.document, []).append(one)
+    return found
 
 
 def kept_content(tx: Connection, database_id: int, server_digest: str) -> Content | None:

@@ -99,17 +99,31 @@ def get(tx: Connection, number: int) -> Conflict:
     """
     found = find(tx, number)
     if found is None:
-        raise UsageError(
-            f"there is no conflict {number}",
-            operation="journal",
-            hint="`couchmend conflicts list` shows those that wait",
-        )
+        raise unknown(number)
     return found
+
+
+def unknown(number: int) -> UsageError:
+    """What is said where there is no conflict of a number."""
+    return UsageError(
+        f"there is no conflict {number}",
+        operation="journal",
+        hint="`couchmend conflicts list` shows those that wait",
+    )
 
 
 def find(tx: Connection, number: int) -> Conflict | None:
     """A conflict by its number, if there is one."""
     return next(iter(fetched(tx, selected().where(conflicts.c.id == number))), None)
+
+
+def get_many(tx: Connection, numbers: Iterable[int]) -> dict[int, Conflict]:
+    """Conflicts by their numbers; those that there are not are left out."""
+    found: dict[int, Conflict] = {}
+    for batch in batches(dict.fromkeys(numbers)):
+        which = selected().where(conflicts.c.id.in_(batch))
+        found.update((conflict.id, conflict) for conflict in fetched(tx, which))
+    return found
 
 
 def open_ones(tx: Connection, database_id: int, documents: Iterable[str]) -> dict[str, Conflict]:

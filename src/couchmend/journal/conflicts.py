@@ -6,10 +6,11 @@ change, the conflict has a new version.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from couchmend.core.document import JSON
 from couchmend.errors import UsageError
@@ -25,9 +26,11 @@ from couchmend.journal.conflict_rows import (
     fetched,
     find,
     get,
+    get_many,
     kind,
     open_ones,
     selected,
+    unknown,
 )
 from couchmend.journal.labels import relabel
 from couchmend.journal.listing import ANY, Count, Page, Wanted, counts, due, listed, oldest, open_of
@@ -38,9 +41,15 @@ from couchmend.journal.writing import hold_database
 
 __all__ = [
     "ANY", "CLOSED", "OPEN", "STATES", "Conflict", "Count", "Finding", "Page", "Queued", "State",
-    "Version", "Wanted", "counts", "details", "due", "exclude", "find", "get", "listed",
-    "of_document", "oldest", "open_of", "open_ones", "queue", "set_state", "snooze", "versions",
+    "Version", "Wanted", "counts", "details", "due", "exclude", "find", "get", "get_many",
+    "listed", "of_document", "oldest", "open_of", "open_ones", "queue", "reopen", "set_state",
+    "snooze", "unknown", "versions",
 ]  # fmt: skip
+
+_CHANGING: Final = (
+    "state", "changed_at", "closed_at", "snoozed_until", "excluded", "attempts",
+    "next_attempt_at", "last_error",
+)  # fmt: skip
 
 
 def of_document(tx: Connection, database_id: int, document: str) -> list[Conflict]:
@@ -145,6 +154,38 @@ def exclude(tx: Connection, number: int, excluded: bool, now: int) -> Conflict:
     return new
 
 
+def reopen(tx: Connection, database_id: int, documents: Mapping[str, int | None], now: int) -> None:
+    """Documents are in conflict again because somebody wanted it: their conflicts wait, and are
+    kept from being resolved automatically.
+
+    documents: with the number of the conflict that is over; where another is open by now, it is
+        that one, as it stands.  None for none.
+    """
+    if not documents:
+        return
+    hold_database(tx, database_id)
+    known = open_ones(tx, database_id, documents)
+    over = [
+        number
+        for document, number in documents.items()
+        if document not in known and number is not None
+    ]
+    changes = [(old, replace(old, excluded=True, changed_at=now)) for old in known.values()]
+    for old in get_many(tx, over).values():
+        new = replace(
+            old,
+            state="pending",
+            excluded=True,
+            changed_at=now,
+            closed_at=None,
+            snoozed_until=None,
+            next_attempt_at=None,
+            last_error="",
+        )
+        changes.append((old, new))
+    _store_many(tx, database_id, changes)
+
+
 def _held(tx: Connection, number: int) -> Conflict:
     """A conflict that no other process changes until the transaction ends."""
     hold_database(tx, get(tx, number).database_id)
@@ -152,18 +193,29 @@ def _held(tx: Connection, number: int) -> Conflict:
 
 
 def _store(tx: Connection, old: Conflict, new: Conflict) -> None:
-    values = {
-        name: getattr(new, name)
-        for name in (
-            "state", "changed_at", "closed_at", "snoozed_until", "excluded", "attempts",
-            "next_attempt_at", "last_error",
-        )
-    }  # fmt: skip
-    tx.execute(
-        update(conflicts).where(conflicts.c.id == old.id).values(due_at=due_at(new), **values)
+    _store_many(tx, old.database_id, [(old, new)])
+
+
+def _store_many(
+    tx: Connection, database_id: int, changes: Sequence[tuple[Conflict, Conflict]]
+) -> None:
+    """Store conflicts of a database as they are now; each with what it was."""
+    if not changes:
+        return
+    rows = [
+        {"which": new.id, "due_at": due_at(new), **{name: getattr(new, name) for name in _CHANGING}}
+        for _, new in changes
+    ]
+    statement = update(conflicts).where(conflicts.c.id == bindparam("which"))
+    values: dict[str, Any] = {name: bindparam(name) for name in ("due_at", *_CHANGING)}
+    tx.execute(statement.values(values), rows)
+    relabel(tx, changes)
+    tally(
+        tx,
+        database_id,
+        gone=[kind(old) for old, _ in changes],
+        come=[kind(new) for _, new in changes],
     )
-    relabel(tx, [(old, new)])
-    tally(tx, old.database_id, gone=[kind(old)], come=[kind(new)])
 
 
 def _version(row: Any) -> Version:

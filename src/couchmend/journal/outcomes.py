@@ -102,13 +102,18 @@ def finish_many(tx: Connection, many: Sequence[Finished], now: int) -> set[int]:
                 for one in mine
             ],
         )
-        for one in mine:
-            if one.state == "done" and undo_of[one.id] is not None:
-                tx.execute(
-                    update(resolutions)
-                    .where(resolutions.c.id == undo_of[one.id])
-                    .values(undone_by=one.id)
-                )
+        undone = [
+            {"which": undo_of[one.id], "by_which": one.id}
+            for one in mine
+            if one.state == "done" and undo_of[one.id] is not None
+        ]
+        if undone:
+            tx.execute(
+                update(resolutions)
+                .where(resolutions.c.id == bindparam("which"))
+                .values(undone_by=bindparam("by_which")),
+                undone,
+            )
         ended.update(undo_of)
     return ended
 

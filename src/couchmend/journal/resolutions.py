@@ -17,8 +17,9 @@ from couchmend.journal.tables import databases, resolutions
 
 __all__ = [
     "AUTO", "FINISHED", "UNFINISHED", "Begun", "Kind", "Progress", "Resolution", "acknowledge",
-    "acknowledged", "begin", "begun", "durations", "finish", "get", "listed", "note", "recent",
-    "recorded", "tombstones_of", "unacknowledge", "unfinished",
+    "acknowledged", "begin", "begun", "documents_of", "durations", "finish", "get", "get_many",
+    "listed", "note", "recent", "recorded", "tombstones_of", "unacknowledge", "unfinished",
+    "unknown",
 ]  # fmt: skip
 
 Kind: TypeAlias = Literal["resolve", "undo"]
@@ -180,11 +181,38 @@ def get(tx: Connection, number: int) -> Resolution:
     """
     found = next(iter(_fetched(tx, _selected().where(resolutions.c.id == number))), None)
     if found is None:
-        raise UsageError(
-            f"there is no resolution {number}",
-            operation="journal",
-            hint="`couchmend history` shows those that there are",
+        raise unknown(number)
+    return found
+
+
+def unknown(number: int) -> UsageError:
+    """What is said where there is no resolution of a number."""
+    return UsageError(
+        f"there is no resolution {number}",
+        operation="journal",
+        hint="`couchmend history` shows those that there are",
+    )
+
+
+def get_many(tx: Connection, numbers: Iterable[int]) -> dict[int, Resolution]:
+    """Resolutions by their numbers; those that there are not are left out."""
+    found: dict[int, Resolution] = {}
+    for batch in batches(dict.fromkeys(numbers)):
+        which = _selected().where(resolutions.c.id.in_(batch))
+        found.update((one.id, one) for one in _fetched(tx, which))
+    return found
+
+
+def documents_of(tx: Connection, numbers: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """Of which database and document resolutions are, by their numbers."""
+    found: dict[int, tuple[str, str]] = {}
+    for batch in batches(dict.fromkeys(numbers)):
+        rows = tx.execute(
+            select(resolutions.c.id, databases.c.name, resolutions.c.document)
+            .join_from(resolutions, databases)
+            .where(resolutions.c.id.in_(batch))
         )
+        found.update((row[0], (row[1], row[2])) for row in rows)
     return found
 
 

@@ -73,11 +73,19 @@ def fetch(site: Site, order: Order) -> Fetched | Carried:
 
 
 def fetch_these(
-    site: Site, doc: ConflictedDocument, wanted: Iterable[tuple[Rev, str]], conflict: int | None
+    site: Site,
+    doc: ConflictedDocument,
+    wanted: Iterable[tuple[Rev, str]],
+    conflict: int | None,
+    kept: Sequence[archive.KeptAttachment] | None = None,
 ) -> Fetched | Carried:
-    """Keep the contents of some attachments; see `fetch`."""
-    with site.journal.read() as tx:
-        kept = archive.attachments(tx, site.database.id, doc.id)
+    """Keep the contents of some attachments; see `fetch`.
+
+    kept: those whose contents are kept, where that was looked up already.
+    """
+    if kept is None:
+        with site.journal.read() as tx:
+            kept = archive.attachments(tx, site.database.id, doc.id)
     fetched = Fetched({(one.rev, one.name): one.content for one in kept})
     # Of a type that is kept compressed the digest is that of the compressed form, and so may be
     # that of something else, of another type.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 from couchmend.core.chain import chain_of
@@ -13,8 +14,9 @@ from couchmend.core.plans.writes import Write
 from couchmend.core.revtree import Rev, RevTree
 from couchmend.core.values import same
 from couchmend.engine.carrying.work import Contents
-from couchmend.errors import DatabaseNotFound, NotFound
-from couchmend.replica.base import ChangesQuery, Found, Missing, Replica
+from couchmend.engine.reading import MOST_LEAVES_IN_BULK
+from couchmend.errors import CouchmendError, DatabaseNotFound, NotFound, ReplicaError
+from couchmend.replica.base import BulkGetRow, ChangesQuery, Found, Missing, Replica
 
 _IDS_AT_ONCE = 100
 """CouchDB looks so few documents up by themselves, whatever its configuration."""
@@ -86,6 +88,10 @@ def present(replica: Replica, id: str) -> Present:
         raise
     except NotFound:
         return NOTHING
+    return _from_outcomes(outcomes)
+
+
+def _from_outcomes(outcomes: Iterable[Found | Missing]) -> Present:
     tree, bodies = RevTree(), dict[Rev, Doc]()
     unreadable = []
     for outcome in outcomes:
@@ -102,6 +108,47 @@ def present(replica: Replica, id: str) -> Present:
         if rev not in tree:
             tree.insert([rev])
     return Present(tree, bodies)
+
+
+def present_each(
+    replica: Replica, leaves: Mapping[str, int]
+) -> dict[str, Present | CouchmendError]:
+    """Documents as they are now, read together; of one that cannot be read, why.
+
+    leaves: how many each has, as far as it is known: those with many are read by themselves.
+
+    Raises:
+        ReplicaError: the database cannot be read.
+    """
+    found: dict[str, Present | CouchmendError] = {}
+    few = [id for id, number in leaves.items() if number <= MOST_LEAVES_IN_BULK]
+    with closing(replica.bulk_get([(id, None) for id in few], revs=True)) as rows:
+        for id, row in zip(few, rows, strict=True):
+            try:
+                found[id] = _from_row(row)
+            except CouchmendError as problem:
+                problem.target = problem.target or id
+                found[id] = problem
+    for id in leaves:
+        if not isinstance(found.get(id), Present):
+            try:
+                found[id] = present(replica, id)
+            except DatabaseNotFound:
+                raise
+            except CouchmendError as problem:
+                problem.target = problem.target or id
+                found[id] = problem
+    return found
+
+
+def _from_row(row: BulkGetRow) -> Present:
+    for outcome in row.outcomes:
+        match outcome:
+            case Missing(error="not_found", rev=None | "undefined"):
+                return NOTHING
+            case Missing(error=error, reason=reason) if error != "not_found":
+                raise ReplicaError(reason, error=error, target=row.id)
+    return _from_outcomes(row.outcomes)
 
 
 def merge_in(

@@ -128,9 +128,11 @@ class UndoWork(Task):
     """An undo.
 
     done: the revisions that its writes became, by those that were expected.
+    leaves: how many the document has, as far as it is known.
     """
 
     plan: UndoPlan
+    leaves: int = 0
     done: dict[Rev, Rev] = field(default_factory=dict)
 
     @property
