@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 from couchmend.cli import run
 
@@ -42,13 +43,17 @@ def couchmend(
 
 
 def couchmend_here(*arguments: str, stdin: str = "", cwd: Path) -> subprocess.CompletedProcess[str]:
-    """The same in this process, without Python's start; for what a shell does not change."""
+    """The same in this process, without Python's start; for what a shell does not change.
+
+    Lines are wide enough for tables: how wide it is where tests run is not always the same.
+    """
     out, err = io.StringIO(), io.StringIO()
     given = io.TextIOWrapper(io.BytesIO(stdin.encode()))
     before = sys.stdin
     sys.stdin = given
     try:
         with (
+            patch.dict(os.environ, environment(COLUMNS="110"), clear=True),
             contextlib.chdir(cwd),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
