@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import couchdb, http_libraries, node, replication, scanning
+from benchmarks import couchdb, http_libraries, node, replication, resolving, scanning, sweeping
 from benchmarks.couchdb import CHANGES
 from benchmarks.documents import documents
 from couchmend.replica.embedded import Folder
@@ -40,6 +40,8 @@ def test_the_client_beside_bare_requests(url: str, tmp_path: Path) -> None:
         "_bulk_docs, new_edits=false",
         "_bulk_docs, new documents",
         "scan, 200 documents, 4 in conflict",
+        "sweep of 200 documents, nothing new",
+        *["resolve 20 conflicts"] * 4,
         "between two databases of the server",
         "between two databases of the server",
         "to a local database",
@@ -52,7 +54,7 @@ def test_the_client_beside_bare_requests(url: str, tmp_path: Path) -> None:
         if "curl" in row["beside"]:
             has_peer = shutil.which("curl") is not None
         else:
-            has_peer = "PouchDB" not in row["beside"] or node.missing() is None
+            has_peer = "pouch" not in row["beside"].lower() or node.missing() is None
         assert len(row["beside_seconds"]) == has_peer
     assert not (tmp_path / "RESULTS.md").exists()
 
@@ -60,6 +62,8 @@ def test_the_client_beside_bare_requests(url: str, tmp_path: Path) -> None:
 def test_nothing_is_left_on_the_server(url: str) -> None:
     couchdb.measure(url, tiny=True)
     scanning.measure_couchdb(url, tiny=True)
+    sweeping.measure_couchdb(url, tiny=True)
+    resolving.measure_couchdb(url, tiny=True)
     replication.measure(url, tiny=True)
     with closing(couchdb.Bare(url)) as bare:
         assert json.loads(bare.ask("GET", "_all_dbs")) == []
