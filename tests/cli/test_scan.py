@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from couchmend.cli.scan_told import Told
 from couchmend.replica.embedded import EmbeddedReplica, Folder
 from couchmend.replica.http_face.server import BackgroundServer
 from couchmend.settings import ReplicaServer
@@ -166,6 +167,14 @@ def test_credentials_are_never_shown(here: Path) -> None:
     (here / "c.toml").write_text('[[servers]]\nurl = "http://127.0.0.1"\nattempts = 1\n')
     told = couchmend("scan", nowhere, "--json", "--config", "c.toml", cwd=here)
     assert "s3cret" not in told.stdout + told.stderr
+
+
+def test_credentials_of_a_pattern_that_matches_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    address = "http://ann:s3cret@127.0.0.1:5984/team-*"
+    Told([address], listed=False, sample=0, as_json=False).nothing()
+    told = capsys.readouterr()
+    assert "127.0.0.1:5984/team-*" in told.err
+    assert "s3cret" not in told.out + told.err
 
 
 # --- policies

@@ -12,6 +12,7 @@ from couchmend.cli.exit_codes import exit_code
 from couchmend.cli.scan_sample import differences, shown_sample
 from couchmend.cli.scan_summary import Summary, of_list, summarised
 from couchmend.core.document import Doc
+from couchmend.errors import without_credentials
 
 if TYPE_CHECKING:
     from couchmend.engine.scan import Scanned, ScanReport
@@ -80,7 +81,8 @@ class Told:
 
     def nothing(self) -> None:
         """No address names a database."""
-        output.complain(f"there is no database at {', '.join(self.addresses)}")
+        where = ", ".join(map(without_credentials, self.addresses))
+        output.complain(f"there is no database at {where}")
 
     def exit_code(self) -> int:
         """What a shell is told: that a database failed comes before that there are conflicts."""
