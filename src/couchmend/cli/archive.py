@@ -46,7 +46,7 @@ def show(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """List the versions and attachments that are kept of a document, or print one version.
+    """List what is kept of a document, or print one version.
 
     Example: couchmend archive show notes groceries --rev 3-9f1c
     """
@@ -150,7 +150,7 @@ def restore(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Put a kept version back: as a new revision, over what is there now.
+    """Put a kept version back, as a new revision.
 
     Example: couchmend archive restore notes groceries 3-9f1c
     """
@@ -211,9 +211,10 @@ def forget(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Erase from the journal all that it keeps of a document, for good, and record that.
+    """Erase all that the journal keeps of a document, for good.
 
-    What the database has stays there.  What was resolved cannot be undone any more.
+    That it was done is recorded.  What the database has stays there.  What was resolved cannot
+    be undone any more.
 
     Example: couchmend archive forget people ann@example.org
     """

@@ -63,7 +63,7 @@ def init(
 
 @config_app.command()
 def check(config: Config = None, as_json: AsJson = False) -> None:
-    """Find all that is wrong with the configuration: settings, policies, hooks."""
+    """Find all that is wrong with it: settings, policies, hooks."""
     from couchmend.configuration import load_all
     from couchmend.settings import ConfigurationError
 

@@ -128,7 +128,7 @@ def show(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Draw one conflict: its tree, its versions field by field, and what would be done.
+    """Draw one conflict: tree, versions, and what would be done.
 
     Example: couchmend conflicts show 12 --all
     """
@@ -164,7 +164,7 @@ def _say_it_is_over(view: View) -> None:
 
 @conflicts_app.command()
 def explain(id: Number, as_json: AsJson = False, config: Config = None) -> None:
-    """Say why a conflict waits for a person, check by check, and what would help.
+    """Say why a conflict waits for a person, and what would help.
 
     Example: couchmend conflicts explain 12
     """
@@ -207,7 +207,7 @@ def _explain(view: View, where: Console, now: int) -> None:
 
 @conflicts_app.command()
 def skip(id: Number, as_json: AsJson = False, config: Config = None) -> None:
-    """Leave a conflict as it is, and do not ask again until the document changes.
+    """Leave a conflict as it is, until the document changes.
 
     Example: couchmend conflicts skip 12
     """

@@ -33,7 +33,7 @@ def demo(
         typer.Option("--dir", metavar="DIR", help="Where it plays; what a former one left goes."),
     ] = Path("demo"),
 ) -> None:
-    """See it work: three devices edit offline, and the conflicts are found and resolved.
+    """See it work: three devices edit offline, and conflicts arise.
 
     It starts a server and three devices, makes conflicts of every kind, sweeps them, and tells
     what was resolved and why, and what waits.  Then the server stays for other commands and for

@@ -26,8 +26,10 @@ def doctor(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Say why a document is, or is not, in conflict, why it is not resolved, and what would help;
-    of a database what runs, what is paused and how far sweeps are.
+    """Say why something is not found or resolved, and what helps.
+
+    Of a document: whether it is in conflict, why, and why it is not resolved.  Of a database:
+    what runs, what is paused, and how far sweeps are.
 
     Example: couchmend doctor notes groceries
 

@@ -130,7 +130,7 @@ def undo(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Take resolutions back: those of these numbers, or all of a time.
+    """Take resolutions back: some by number, or all of a time.
 
     Examples: couchmend undo 12; couchmend undo --since 2026-11-24T14:30 --database notes --by auto
 

@@ -36,7 +36,7 @@ WithoutCopy = Annotated[
 
 @journal_app.callback(invoke_without_command=True)
 def journal_command(context: typer.Context) -> None:
-    """What couchmend remembers: its version, its soundness, all that it holds."""
+    """What couchmend remembers: bring it up, check it, copy it."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(2)
@@ -49,7 +49,7 @@ def upgrade(
     no_backup: WithoutCopy = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the journal up to the version that this couchmend needs, or to another newer one.
+    """Bring the journal up to what this couchmend needs.
 
     A SQLite file is copied beforehand; make a backup of a PostgreSQL with pg_dump.
     """
@@ -68,7 +68,7 @@ def downgrade(
     no_backup: WithoutCopy = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the journal down to a version that an older couchmend needs.
+    """Bring the journal down to what an older couchmend needs.
 
     What the older version cannot hold is lost; the copy that is made beforehand has it.
     """
@@ -81,7 +81,10 @@ def downgrade(
 
 @journal_app.command()
 def check(journal: Where = "", as_json: AsJson = False) -> None:
-    """Read all that is archived and compare it with its digests; exit code 1 if it is damaged."""
+    """Compare all that is archived with its digests.
+
+    Exits with 1 if something is damaged.
+    """
     from couchmend.cli import render
     from couchmend.journal.integrity import check as checked
 
@@ -138,7 +141,7 @@ def copy(
     journal: Where = "",
     as_json: AsJson = False,
 ) -> None:
-    """Put all that the journal holds into another one, such as a PostgreSQL.
+    """Put all that it holds into another one, like a PostgreSQL.
 
     Stop what writes to the journal beforehand; numbers of conflicts and resolutions stay.
     """

@@ -55,7 +55,7 @@ def merge(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Merge two versions of a JSON file over the one that both come from.
+    """Merge two versions of a JSON file over their common ancestor.
 
     Exits with 1 when something is left to decide: there the current version's value stands.
     The result keeps the layout of the current version.

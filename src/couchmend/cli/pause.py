@@ -24,9 +24,9 @@ def pause(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Stop resolving, here and in every process with this journal, before the next write.
+    """Stop resolving; conflicts are still found and explained.
 
-    Conflicts are still found and explained.
+    It holds for every process with this journal, before its next write, until `resume`.
 
     Example: couchmend pause notes
     """

@@ -36,7 +36,7 @@ File = Annotated[
 
 @policy_app.command()
 def check(file: File, as_json: AsJson = False) -> None:
-    """Validate the policies of a file; every mistake is told, with where it stands."""
+    """Validate the policies of a file: all mistakes, and where."""
     from couchmend import policies
     from couchmend.core.policy.data import PolicyError
 
@@ -170,9 +170,9 @@ def try_out(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try policies on real conflicts, beside the present ones, as if the mode were auto.
+    """Try policies on real conflicts, beside the present ones.
 
-    Nothing is written anywhere.
+    It tells what would be resolved if the mode were auto.  Nothing is written anywhere.
     """
     from couchmend import policies as files
     from couchmend import settings

@@ -81,7 +81,7 @@ def resolve(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Resolve conflicts: as suggested, by a strategy, or field by field.
+    """Resolve conflicts as suggested, by strategy, or by field.
 
     Examples: couchmend conflicts resolve 12 --take title=other --set estimate=5;
     couchmend conflicts resolve --all --type merge_candidates --dry-run

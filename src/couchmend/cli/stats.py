@@ -25,7 +25,7 @@ def stats(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Print how much was found and resolved, in what time, and what waits.
+    """Print how much was found, was resolved, and waits; how fast.
 
     Example: couchmend stats --since 7d --database notes
     """

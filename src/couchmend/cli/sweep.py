@@ -44,7 +44,7 @@ def sweep(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find what is new, queue it with all versions kept, and resolve what may be.
+    """Find what is new, keep all versions, and resolve what may be.
 
     Each database has a mode: `observe` finds and explains, and writes to the journal only;
     `suggest` lets people decide; `auto` also resolves what is eligible.  An address that is not
