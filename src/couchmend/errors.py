@@ -34,6 +34,11 @@ class CouchmendError(Exception):
 class UsageError(CouchmendError):
     """Wrong arguments or configuration; nothing was done."""
 
+    @property
+    def mistakes(self) -> tuple[str, ...]:
+        """All that is wrong, each in a sentence that can stand alone."""
+        return (str(self),)
+
 
 class JournalError(CouchmendError):
     """The journal cannot be used: it cannot be reached or written, is locked, damaged, or of

@@ -71,12 +71,12 @@ def test_a_file_without_mistakes(tmp_path: Path) -> None:
     file = tmp_path / "couchmend.toml"
     file.write_text("[policies.a]\n")
     run = config("check", cwd=tmp_path)
-    assert "0 entries of databases, 1 policy, profile development" in run.stdout
+    assert "0 databases, 1 policy, profile development" in run.stdout
     assert "next: name your databases" in run.stdout
     file.write_text("[[databases]]\nurl = 'http://a/b'\n")
     run = config("check", "--config", str(file), cwd=tmp_path)
     assert run.stdout == (
-        f"{file} is right: 1 entry of databases, 0 policies, profile development\n"
+        f"{file} is right: 1 database, 0 policies, profile development\n"
     )
     told = json.loads(config("check", "--json", cwd=tmp_path).stdout)
     assert told == {"file": "couchmend.toml", "ok": True, "problems": []}
@@ -169,3 +169,12 @@ def test_alone_it_says_what_there_is(tmp_path: Path) -> None:
     assert run.returncode == 2
     for name in ("init", "check", "show", "schema", "docs"):
         assert name in run.stdout
+
+
+def test_any_command_tells_mistakes_a_line_each(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(FIVE)
+    told = couchmend_here("scan", "file:x.couch", "--config", "c.toml", cwd=tmp_path)
+    assert told.returncode == 2
+    lines = told.stderr.splitlines()
+    assert len(lines) == 5
+    assert all(line.startswith("couchmend: c.toml:") for line in lines)

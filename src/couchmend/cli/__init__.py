@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from couchmend.cli.exit_codes import DONE, INTERRUPTED, UNREACHABLE, WRONG_USAGE, exit_code
-from couchmend.errors import CouchmendError
+from couchmend.errors import CouchmendError, UsageError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -61,7 +61,8 @@ def run(arguments: list[str]) -> int:
     except CouchmendError as problem:
         if verbosity.level >= 2:
             _trace()
-        _say(str(problem))
+        for sentence in problem.mistakes if isinstance(problem, UsageError) else (str(problem),):
+            _say(sentence)
         return exit_code(problem)
     except OSError as problem:
         if verbosity.level >= 2:

@@ -65,17 +65,11 @@ def init(
 def check(config: Config = None, as_json: AsJson = False) -> None:
     """Find all that is wrong with it: settings, policies, hooks."""
     from couchmend.configuration import load_all
-    from couchmend.settings import ConfigurationError
 
     try:
         found = load_all(config=config)
-    except ConfigurationError as problem:
-        _tell_problems(problem.problems, as_json)
-        raise typer.Exit(2) from None
     except UsageError as problem:
-        if not as_json:
-            raise
-        _tell_problems((str(problem),), as_json)
+        _tell_mistakes(problem.mistakes, as_json)
         raise typer.Exit(2) from None
     file = found.settings.file
     if as_json:
@@ -85,7 +79,7 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
         output.text("next: `couchmend config init` writes an example")
     else:
         parts = (
-            _counted(len(found.settings.databases), "entry of databases", "entries of databases"),
+            _counted(len(found.settings.databases), "database", "databases"),
             _counted(len(found.policies), "policy", "policies"),
             f"profile {found.settings.profile}",
         )
@@ -94,14 +88,14 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
             output.text("next: name your databases in [[databases]]")
 
 
-def _tell_problems(problems: tuple[str, ...], as_json: bool) -> None:
+def _tell_mistakes(mistakes: tuple[str, ...], as_json: bool) -> None:
     if as_json:
-        output.line({"ok": False, "problems": list(problems)})
+        output.line({"ok": False, "problems": list(mistakes)})
         return
-    for problem in problems:
-        output.complain(problem)
-    if len(problems) > 1:
-        output.complain(f"{len(problems)} mistakes")
+    for mistake in mistakes:
+        output.complain(mistake)
+    if len(mistakes) > 1:
+        output.complain(f"{len(mistakes)} mistakes")
 
 
 def _counted(number: int, one: str, many: str) -> str:

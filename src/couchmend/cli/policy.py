@@ -47,8 +47,8 @@ def check(file: File, as_json: AsJson = False) -> None:
             told = [{"key": [*wrong.key], "message": wrong.message} for wrong in problem.problems]
             output.line({"ok": False, "problems": told})
         else:
-            for mistake in problem.problems:
-                output.complain(mistake.message)
+            for mistake in problem.mistakes:
+                output.complain(mistake)
         raise typer.Exit(2) from None
     if as_json:
         each = [{"name": one.name, "digest": one.digest, **one.to_data()} for one in found]
@@ -181,8 +181,8 @@ def try_out(
 
     if bool(databases) == pending:
         raise UsageError(
-            "databases are named, or --pending is said",
-            hint="couchmend policy test DB --policy FILE",
+            "which conflicts?" if not pending else "names and --pending exclude each other",
+            hint="name databases, or say --pending for those in the journal",
         )
     known = settings.load(config=config)
     usual = files.Policies()

@@ -42,6 +42,11 @@ class ConfigurationError(UsageError):
         super().__init__("; ".join(problems), operation="settings")
         self.problems = tuple(problems)
 
+    @property
+    def mistakes(self) -> tuple[str, ...]:
+        """The problems as they are."""
+        return self.problems
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -38,6 +38,11 @@ class PolicyError(UsageError):
         super().__init__("; ".join(problem.message for problem in problems), operation="policy")
         self.problems = tuple(problems)
 
+    @property
+    def mistakes(self) -> tuple[str, ...]:
+        """The problems in words."""
+        return tuple(problem.message for problem in self.problems)
+
 
 class Reader:
     """Reads values, and collects what is wrong with them; what is wrong is read as if it had
