@@ -61,9 +61,10 @@ def _do(
         from couchmend.journal.databases import EVERYWHERE, pauses
 
         change = engine.pause if stop else engine.resume
+        with engine.journal.read() as tx:
+            before = pauses(tx)
         if everything and not stop:
-            with engine.journal.read() as tx:
-                names = [one.name for one in pauses(tx)]
+            names = [one.name for one in before]
         for name in names or ([EVERYWHERE] if stop else []):
             change(None if name == EVERYWHERE else name, by=who())
         with engine.journal.read() as tx:
@@ -74,8 +75,13 @@ def _do(
             for one in now:
                 output.line({"database": one.name, "by": one.by, "at": iso(one.at)})
             return
+        left = {one.name for one in now}
+        ended = [one.name for one in before if one.name not in left]
+        for name in ended:
+            where = "all databases" if name == EVERYWHERE else name
+            output.text(f"resolving goes on in {where}")
         for one in now:
             which = "all databases are" if one.name == EVERYWHERE else f"{one.name} is"
             output.text(f"{which} paused, by {one.by}")
-        if not now:
+        if not now and not ended:
             output.text("nothing is paused")

@@ -58,9 +58,7 @@ class _Examination:
         self._now = now
         with journal.read() as tx:
             self._database = databases.named(tx, target.name)
-            self._paused = tuple(
-                one for one in databases.pauses(tx) if one.name in ("*", target.name)
-            )
+            self._paused = tuple(databases.pauses(tx, target.name))
             self._lease = leases.holder(tx, target.name)
             self._operations = tuple(
                 one for one in records.pending_operations(tx) if one.database == target.name

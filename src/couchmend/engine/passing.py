@@ -22,7 +22,7 @@ from couchmend.engine.glance import is_noted, told_of, waiting
 from couchmend.engine.intake import Eligible, Intake
 from couchmend.engine.judging import Ground
 from couchmend.engine.lease import Lease, Leases
-from couchmend.engine.permit import Permit, Stopped
+from couchmend.engine.permit import Permit, Stopped, told_of_pause
 from couchmend.engine.reading import InConflict, Reader, Reading, row_of
 from couchmend.engine.recovery import recover
 from couchmend.engine.remembering import remembered
@@ -100,8 +100,11 @@ class Pass:
         self._database, anew = self._registered(info.instance_start_time)
         with self._journal.read() as tx:
             self._newest = listing.newest(tx, self._database.id)
-            self._paused = databases.is_paused(tx, self._target.name)
+            pauses = databases.pauses(tx, self._target.name)
             self._unfinished = resolutions.begun(tx, self._database.id)
+        self._paused = bool(pauses)
+        if self._target.mode != "observe":
+            self._tally.notices |= dict.fromkeys(map(told_of_pause, pauses))
         self._intake = Intake(
             self._journal,
             self._database.id,

@@ -9,6 +9,7 @@ from couchmend.core.conflicts.eligibility import Mode
 from couchmend.engine.lease import Lease, Leases
 from couchmend.errors import EngineRefused
 from couchmend.journal import databases
+from couchmend.journal.databases import Pause
 from couchmend.journal.opening import Journal
 
 
@@ -54,6 +55,12 @@ def check_mode(mode: Mode, database: str) -> None:
             hint='mode = "suggest" in [[databases]] lets people decide, "auto" also resolves what'
             " is eligible",
         )
+
+
+def told_of_pause(pause: Pause) -> str:
+    """That writing is paused, by whom, and how it goes on."""
+    name = "--all" if pause.name == databases.EVERYWHERE else pause.name
+    return f"resolving is paused, by {pause.by}; `couchmend resume {name}` goes on"
 
 
 def check_paused(journal: Journal, database: str) -> None:

@@ -191,9 +191,13 @@ def resume(tx: Connection, name: str) -> bool:
     return tx.execute(which).rowcount > 0
 
 
-def pauses(tx: Connection) -> list[Pause]:
-    """Where writing is paused, by name."""
-    rows = tx.execute(select(tables.pauses))
+def pauses(tx: Connection, name: str | None = None) -> list[Pause]:
+    """Where writing is paused, by name; of one database, what pauses it."""
+    rows = tx.execute(
+        select(tables.pauses)
+        if name is None
+        else select(tables.pauses).where(tables.pauses.c.name.in_([name, EVERYWHERE]))
+    )
     return sorted((Pause(row.name, row.by, row.at) for row in rows), key=lambda one: one.name)
 
 
