@@ -195,7 +195,7 @@ def _explain(view: View, where: Console, now: int) -> None:
 
     found = view.assessment
     assert found is not None
-    where.print(conflict.heading(picture_of(view, found.plan, now)))
+    where.print(conflict.heading(picture_of(view, found.plan, now), where.width))
     where.print()
     if not found.kind.path:
         where.print(Words(f"{found.kind.sentence[:1].upper()}{found.kind.sentence[1:]}."))

@@ -79,7 +79,7 @@ def show(picture: Picture, where: Console) -> None:
     """Draw a conflict."""
     sight = Sight.of(where, picture.sizes)
     width = where.width
-    where.print(heading(picture))
+    where.print(heading(picture, width))
     where.print(Padding(Text(story(picture.examined)), (1, 0, 1, 0)))
     for line in history(picture, width - 2):
         where.print(Text("  ") + line, no_wrap=True, crop=False, overflow="ignore")
@@ -89,20 +89,32 @@ def show(picture: Picture, where: Console) -> None:
         where.print(Padding(part, _INDENT))
 
 
-def heading(picture: Picture) -> RenderableType:
-    """What it is, in two lines."""
+def heading(picture: Picture, width: int) -> RenderableType:
+    """What it is, in two lines; in more where they are short."""
     kind, doc = picture.kind, picture.doc
-    grid = Table.grid(expand=True, padding=(0, 2, 0, 0))
-    grid.add_column(overflow="fold", ratio=1)
-    grid.add_column(justify="right", no_wrap=True)
     number = "" if picture.number is None else f"conflict {picture.number}"
     state = picture.facts.get("state", "")
-    grid.add_row(
-        Text.assemble((name(doc.id, _LONGEST_ID), "bold"), ("  in ", FAINT), name(doc.database)),
-        Text(" · ".join(part for part in (number, visible(state)) if part)),
-    )
     rest = [visible(told) for key, told in picture.facts.items() if key != "state"]
-    grid.add_row(severity_and_type(kind), Text(" · ".join(rest), FAINT))
+    return Group(
+        _apart(
+            Text.assemble(
+                (name(doc.id, _LONGEST_ID), "bold"), ("  in ", FAINT), name(doc.database)
+            ),
+            Text(" · ".join(part for part in (number, visible(state)) if part)),
+            width,
+        ),
+        _apart(severity_and_type(kind), Text(" · ".join(rest), FAINT), width),
+    )
+
+
+def _apart(left: Text, right: Text, width: int) -> RenderableType:
+    """Words at both ends of a line, or one beneath the other."""
+    if len(left) + len(right) + 2 > width:
+        return Group(left, right)
+    grid = Table.grid(expand=True)
+    grid.add_column(ratio=1)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_row(left, right)
     return grid
 
 

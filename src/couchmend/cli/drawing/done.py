@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from couchmend.journal.resolutions import Resolution
 
 _WIDE: Final = 120
+_NARROW: Final = 100
 _STYLES: Final = {"done": "green", "failed": "bold red", "abandoned": FAINT}
 
 
 def history(found: Sequence[Resolution], where: Console, now: int) -> Table:
     """Resolutions and undos, a line each."""
-    wide = where.width >= _WIDE
+    wide, narrow = where.width >= _WIDE, where.width < _NARROW
     several = len({one.database for one in found}) > 1
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, border_style=FAINT, header_style=FAINT)
     table.add_column("#", justify="right", no_wrap=True)
@@ -38,14 +39,15 @@ def history(found: Sequence[Resolution], where: Console, now: int) -> Table:
     table.add_column("document", overflow="fold", min_width=12)
     if wide or several:
         table.add_column("database", overflow="fold")
-    table.add_column("what", overflow="fold")
+    table.add_column("what", overflow="fold", no_wrap=narrow)
     table.add_column("by", overflow="fold")
     if wide:
         table.add_column("took", justify="right", no_wrap=True)
         table.add_column("written", no_wrap=True)
     table.add_column("outcome", overflow="fold")
     for one in found:
-        cells = [Text(str(one.id)), Text(moment(one.started_at)), Text(name(one.document, 40))]
+        when = moment(one.started_at, brief=narrow)
+        cells = [Text(str(one.id)), Text(when), Text(name(one.document, 40))]
         if wide or several:
             cells.append(Text(name(one.database, 40)))
         cells += [_what(one), Text(name(one.by, 24))]

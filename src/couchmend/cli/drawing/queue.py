@@ -39,14 +39,15 @@ def queue(conflicts: Sequence[Conflict], where: Console, now: int) -> Table:
     """
     wide = where.width >= _WIDE
     several = len({one.database for one in conflicts}) > 1
-    states = any(one.state != "pending" for one in conflicts)
+    states = wide and any(one.state != "pending" for one in conflicts)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, border_style=FAINT, header_style=FAINT)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("severity", no_wrap=True)
     if wide:
         table.add_column("type", no_wrap=True)
     table.add_column("document", overflow="fold", min_width=12)
-    table.add_column("fields", overflow="fold")
+    if wide:
+        table.add_column("fields", overflow="fold")
     if several or wide:
         table.add_column("database", overflow="fold")
     if wide:
@@ -58,8 +59,9 @@ def queue(conflicts: Sequence[Conflict], where: Console, now: int) -> Table:
     for one in conflicts:
         cells = [Text(str(one.id)), Text(one.severity, SEVERITY.get(one.severity, ""))]
         if wide:
-            cells.append(Text(_type(one)))
-        cells += [_document(one, wide), _fields(one)]
+            cells += [Text(_type(one)), Text(name(one.document, 48)), Text(_fields(one))]
+        else:
+            cells.append(_document(one))
         if several or wide:
             cells.append(Text(name(one.database, 40)))
         if wide:
@@ -72,10 +74,14 @@ def queue(conflicts: Sequence[Conflict], where: Console, now: int) -> Table:
     return table
 
 
-def _document(one: Conflict, wide: bool) -> Text:
-    if wide:
-        return Text(name(one.document, 48))
-    return Text.assemble(name(one.document, 32), (f"\n{_type(one)}", FAINT))
+def _document(one: Conflict) -> Text:
+    """What it is called, and beneath it what has no column where lines are short."""
+    told = Text.assemble(name(one.document, 32), (f"\n{_type(one)}", FAINT))
+    if one.fields:
+        told.append(f": {_fields(one)}", FAINT)
+    if one.state != "pending":
+        told.append(f"\n{one.state}", _STATES.get(one.state, ""))
+    return told
 
 
 def _type(one: Conflict) -> str:
@@ -87,10 +93,10 @@ def _type(one: Conflict) -> str:
     return about
 
 
-def _fields(one: Conflict) -> Text:
+def _fields(one: Conflict) -> str:
     shown = [name(field, _LONGEST_FIELD) for field in one.fields[:_MOST_FIELDS]]
     more = len(one.fields) - len(shown)
-    return Text(", ".join(shown) + (f" +{more}" if more else ""))
+    return ", ".join(shown) + (f" +{more}" if more else "")
 
 
 def _suggestion(one: Conflict) -> Text:

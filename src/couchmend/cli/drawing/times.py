@@ -17,8 +17,8 @@ _UNITS: Final = (
 )
 
 
-def moment(at: int, zone: tzinfo | None = None) -> str:
-    """An instant to the second.
+def moment(at: int, zone: tzinfo | None = None, *, brief: bool = False) -> str:
+    """An instant to the second; `brief` without the year and to the minute.
 
     at: in microseconds since 1970.
     zone: where it is told; by default here.
@@ -27,7 +27,7 @@ def moment(at: int, zone: tzinfo | None = None) -> str:
         told = datetime.fromtimestamp(at // SECOND, UTC).astimezone(zone)
     except (ValueError, OverflowError, OSError):
         return f"{at // SECOND} s since 1970"
-    return told.strftime("%Y-%m-%d %H:%M:%S")
+    return told.strftime("%m-%d %H:%M" if brief else "%Y-%m-%d %H:%M:%S")
 
 
 def length(microseconds: int) -> str:
