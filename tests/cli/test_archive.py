@@ -98,3 +98,10 @@ def test_nothing_kept(here: Site) -> None:
     assert done.returncode == 1
     assert "keeps nothing" in done.stderr
     assert here.run("archive", "show", "nots", "open").returncode == 2
+
+
+def test_a_preview_for_programs(here: Site) -> None:
+    rev = here.lines("archive", "show", "notes", "open")[-1]["rev"]
+    (told,) = here.lines("archive", "restore", "notes", "open", rev, "--preview")
+    assert (told["id"], told["restored"], told["preview"]) == ("open", rev, True)
+    assert here.lines("archive", "show", "notes", "open")[-1]["body"] == told["body"]

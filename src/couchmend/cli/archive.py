@@ -158,6 +158,9 @@ def restore(
         where, kept, _ = _kept(engine, database, document)
         chosen = _named(rev, kept)
         body = _body(kept[chosen], rev)
+        if preview and as_json:
+            output.line({"id": document, "restored": str(chosen), "body": body, "preview": True})
+            return
         if preview or not (yes or as_json):
             _show_restoring(engine, where.name, document, chosen, body)
         if preview:
