@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -185,6 +187,8 @@ def _value(said: Doc) -> str:
 def _commands(
     configuration: Path, waiting: Sequence[int], resolved: Sequence[int]
 ) -> Iterable[tuple[str, str]]:
+    if not shutil.which("couchmend"):
+        yield f'export PATH="{Path(sys.executable).parent}:$PATH"', ""
     yield f"export COUCHMEND_CONFIG={shlex.quote(str(configuration))}", ""
     yield "couchmend conflicts list", "what waits"
     if waiting:
