@@ -75,9 +75,7 @@ def test_a_file_without_mistakes(tmp_path: Path) -> None:
     assert "next: name your databases" in run.stdout
     file.write_text("[[databases]]\nurl = 'http://a/b'\n")
     run = config("check", "--config", str(file), cwd=tmp_path)
-    assert run.stdout == (
-        f"{file} is right: 1 database, 0 policies, profile development\n"
-    )
+    assert run.stdout == (f"{file} is right: 1 database, 0 policies, profile development\n")
     told = json.loads(config("check", "--json", cwd=tmp_path).stdout)
     assert told == {"file": "couchmend.toml", "ok": True, "problems": []}
 

@@ -32,7 +32,7 @@ def test_history(here: Site) -> None:
     page = here.run("history", "--limit", "1", "--json")
     assert "--after 2" in page.stderr
     assert [one["id"] for one in here.lines("history", "--limit", "1", "--after", "2")] == [1]
-    assert "nothing was done" in here.told("history", "--document", "none")
+    assert "Nothing was done" in here.told("history", "--document", "none")
 
 
 def test_undo_by_number(here: Site) -> None:

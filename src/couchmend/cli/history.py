@@ -96,7 +96,7 @@ def history(
 
 def _show(found: Sequence[Resolution], now: int) -> None:
     if not found:
-        output.text("nothing was done")
+        output.text("Nothing was done about any conflict.")
         return
     from couchmend.cli import render
     from couchmend.cli.drawing import done

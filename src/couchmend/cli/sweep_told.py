@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -170,7 +171,7 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 def _next(swept: Swept, *, dry_run: bool) -> Iterator[str]:
     """What to do now."""
-    ways = []
+    ways, each = [], swept.each
     if dry_run:
         ways.append(("couchmend sweep", "do it"))
     if swept.waiting:
@@ -178,10 +179,12 @@ def _next(swept: Swept, *, dry_run: bool) -> Iterator[str]:
         ways.append(("couchmend conflicts show N", "one of them: its versions, field by field"))
     if swept.resolved:
         ways.append(("couchmend history", "what was done; `couchmend undo N` takes it back"))
-    if swept.waiting and all(one.mode == "observe" for one in swept.each):
+    if swept.waiting and all(one.mode == "observe" for one in each):
         ways.append(('mode = "suggest" or "auto"', "in [[databases]]: decide, or have it resolved"))
     if swept.errors:
-        ways.append(("couchmend doctor DB", "what is the matter with a database"))
+        first = next(one.database for one in each if one.error is not None)
+        command = f"couchmend doctor {shlex.quote(plain(first))}"
+        ways.append((command, "what is the matter with it"))
     yield ""
     if not ways:
         yield "Nothing to do: no conflict waits."

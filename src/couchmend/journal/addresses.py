@@ -48,10 +48,16 @@ def address(url: str) -> Address:
             made = make_url(url).set(drivername="postgresql+psycopg")
         except (ArgumentError, ValueError) as problem:
             raise _unknown(url) from problem
-        query = {name: value for name, value in made.query.items() if name == "host"}
-        bare = made.set(drivername="postgresql", username=None, password=None, query=query)
-        return Address(made, bare.render_as_string(), None, is_sqlite=False)
+        return Address(made, shown_url(made), None, is_sqlite=False)
     raise _unknown(url)
+
+
+def shown_url(url: URL) -> str:
+    """A URL as people write it: without credentials, and without the driver's name."""
+    scheme = url.get_backend_name()
+    query = {name: value for name, value in url.query.items() if name == "host"}
+    bare = url.set(drivername=scheme, username=None, password=None, query=query)
+    return bare.render_as_string()
 
 
 def _unknown(url: str) -> UsageError:

@@ -16,7 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from couchmend.errors import JournalError, UsageError
-from couchmend.journal.addresses import Address, address
+from couchmend.journal.addresses import Address, address, shown_url
 from couchmend.journal.failures import translated
 from couchmend.journal.tables import REVISION, metadata
 
@@ -334,7 +334,7 @@ def revision(tx: Connection) -> str | None:
         raise JournalError(
             "it is no journal: something else is in this database",
             operation="journal",
-            target=str(tx.engine.url.set(username=None, password=None)),
+            target=shown_url(tx.engine.url),
             hint="a journal needs a file, or a database or schema of PostgreSQL, of its own",
         )
     found: str | None = tx.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608

@@ -321,19 +321,21 @@ class _Conditions:
         count = len(self.doc.live) + len(self.doc.unreadable)
         if count > MAX_LEAVES:
             return False, f"it has {count} versions; up to {MAX_LEAVES} are resolved automatically"
-        return True, f"it has {count} versions, and up to {MAX_LEAVES} are allowed"
+        told = "1 version" if count == 1 else f"{count} versions"
+        return True, f"it has {told}, and up to {MAX_LEAVES} are allowed"
 
     def size(self) -> _Answer:
         size = max(len(dumps(self.doc.bodies[rev])) for rev in self.doc.live)
         if size > MAX_BYTES:
-            return False, f"a version has {size} bytes; up to {MAX_BYTES} are merged"
-        return True, f"no version has more than {MAX_BYTES} bytes"
+            return False, f"a version has {size:,} bytes; up to {MAX_BYTES:,} are merged"
+        return True, f"no version has more than {MAX_BYTES:,} bytes"
 
     # --- what happened, and what was ordered
 
     def loop(self) -> _Answer:
         count = self.now.recent_resolutions
-        said = f"it was resolved {count} times in the last hour"
+        times = "once" if count == 1 else f"{count} times"
+        said = f"it was resolved {times} in the last hour"
         if count > MAX_RESOLUTIONS_AN_HOUR:
             return False, (
                 f"{said}, more than {MAX_RESOLUTIONS_AN_HOUR}: something keeps bringing it back"

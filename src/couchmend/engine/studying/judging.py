@@ -194,7 +194,8 @@ def _list(path: Path, field: Field) -> Iterator[Suggestion]:
             why = f"strings, but {share(lists.with_repeats, lists.filled, 'lists')} repeat some"
             yield Suggestion(("fields", text), "sequence", False, why, figures)
             return
-        why = f"{share(lists.filled, lists.filled, 'lists')} hold strings, none twice"
+        hold = "holds" if lists.filled == 1 else "hold"
+        why = f"{share(lists.filled, lists.filled, 'lists')} {hold} strings, none twice"
         if edits.reordered:
             why += f"; {share(edits.reordered, edits.changed, 'changes')} only moved elements"
             yield Suggestion(
