@@ -6,11 +6,14 @@ same conflicts end in the same state, but for work that is done twice; an operat
 
 from __future__ import annotations
 
+import hashlib
+import socket
 from typing import Final
 
 from couchmend import __version__
 from couchmend.core.document import Doc
 from couchmend.errors import NotFound, ReplicaError
+from couchmend.journal.opening import Journal
 from couchmend.replica.base import Replica
 
 NAME: Final = "couchmend"
@@ -52,3 +55,9 @@ def _read(replica: Replica) -> Doc:
         return replica.get_local(NAME)
     except NotFound:
         return {}
+
+
+def installation(journal: Journal) -> str:
+    """By what installations tell each other apart: all that use one journal are one."""
+    where = journal.url if not journal.is_sqlite else f"{socket.gethostname()} {journal.url}"
+    return hashlib.sha256(where.encode()).hexdigest()[:16]

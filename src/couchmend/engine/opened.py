@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from couchmend.engine.announcing import installation
 from couchmend.engine.clock import Clock, SystemClock
 from couchmend.engine.databases import Known
 from couchmend.engine.deciding import Desk
@@ -14,7 +15,7 @@ from couchmend.engine.hooks import Hooks, installed
 from couchmend.engine.intake import Intake
 from couchmend.engine.judging import Ground
 from couchmend.engine.lease import Leases
-from couchmend.engine.passing import Shared, installation
+from couchmend.engine.passing import Shared
 from couchmend.engine.report import Tally
 from couchmend.engine.targets import Target
 from couchmend.events import AccessRecorded, Events

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import socket
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -389,12 +387,6 @@ def site_of(
         veto=shared.veto,
         step_timeout_seconds=shared.work.step_timeout_seconds,
     )
-
-
-def installation(journal: Journal) -> str:
-    """By what installations tell each other apart: all that use one journal are one."""
-    where = journal.url if not journal.is_sqlite else f"{socket.gethostname()} {journal.url}"
-    return hashlib.sha256(where.encode()).hexdigest()[:16]
 
 
 def _closable(documents: Iterator[Reading]) -> Generator[Reading, None, None]:
