@@ -27,7 +27,7 @@ from couchmend.core.revid import new_rev
 from couchmend.core.revtree import Rev
 from couchmend.engine.carrying import Order, Resolved, Site, carry_out_all
 from couchmend.engine.clock import SystemClock
-from couchmend.engine.reading import InConflict, Reader
+from couchmend.engine.finding.reading import InConflict, Reader
 from couchmend.journal import databases
 from couchmend.journal.opening import open_journal
 from couchmend.replica.base import ChangeRow, ChangesQuery, Replica, Server

@@ -22,7 +22,7 @@ from benchmarks.documents import conflicted, documents
 from benchmarks.measuring import Kind, Row, hold, in_turns, seconds
 from benchmarks.startup import environment
 from couchmend.core.document import Doc, dumps
-from couchmend.engine.scan import scan
+from couchmend.engine.finding.scan import scan
 from couchmend.replica.base import Replica, Server
 from couchmend.replica.couch import CouchServer
 from couchmend.replica.embedded import Folder

@@ -18,8 +18,8 @@ from benchmarks.measuring import Kind, Row, hold, in_turns, seconds
 from benchmarks.startup import environment
 from couchmend.core.document import Doc
 from couchmend.engine.engine import Engine
+from couchmend.engine.finding.targets import Target
 from couchmend.engine.hooks import Hooks
-from couchmend.engine.targets import Target
 from couchmend.journal.opening import Journal, open_journal
 from couchmend.policies import Policies
 from couchmend.replica.base import ChangesQuery, Replica, Server

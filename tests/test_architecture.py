@@ -6,6 +6,7 @@ Imports are read from the source, those inside functions and under TYPE_CHECKING
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -110,21 +111,47 @@ def test_the_core_is_pure(name: str) -> None:
             ), f"{name}:{line} imports {target}"
 
 
-# Of the packages of the core, each knows those to its left.
-ROOMS_OF_CORE = ("sequences", "policy", "merging", "conflicts", "plans")
+# Of the rooms of a layer, each knows those to its left.
+ROOMS: dict[str, tuple[str, ...]] = {
+    "core": ("sequences", "policy", "merging", "conflicts", "plans"),
+    "engine": ("finding", "carrying", "sweeping", "deciding", "doctor", "studying"),
+}
+# What stands in no room is what the rooms rest on, but for these, which rest on the rooms.
+OVER_THE_ROOMS = {
+    "couchmend.engine.decisions",
+    "couchmend.engine.engine",
+    "couchmend.engine.hooks",
+    "couchmend.engine.opened",
+    "couchmend.engine.putting_back",
+}
 
 
 def room_of(name: str) -> int:
-    """Which room of the core a module is in; what stands in none of them comes first."""
-    rooms = name.split(".")[2:3]
-    return ROOMS_OF_CORE.index(rooms[0]) if rooms and rooms[0] in ROOMS_OF_CORE else -1
+    """Which room of its layer a module is in."""
+    rooms = ROOMS[layer_of(name)]
+    if name in OVER_THE_ROOMS:
+        return len(rooms)
+    room = name.split(".")[2:3]
+    return rooms.index(room[0]) if room and room[0] in rooms else -1
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if layer_of(name) == "core"])
-def test_rooms_of_the_core_know_those_to_their_left(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in MODULES if layer_of(name) in ROOMS])
+def test_a_room_knows_those_to_its_left(name: str) -> None:
     for target, line in imports(name):
-        if target in MODULES and layer_of(target) == "core":
+        if target in MODULES and layer_of(target) == layer_of(name):
             assert room_of(target) <= room_of(name), f"{name}:{line} imports {target}"
+
+
+def test_the_picture_has_every_room() -> None:
+    drawn = (SOURCE.parent / "docs/architecture.md").read_text()
+    for layer, rooms in ROOMS.items():
+        assert re.search(r" +◄─ +".join(rooms), drawn), f"{layer}: draw its rooms, in their order"
+    packages = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+    for package in packages - {PACKAGE}:
+        _, *path = package.split(".")
+        if len(path) <= 2:
+            told = f"`{'/'.join(path)}/"
+            assert told in drawn, f"docs/architecture.md: what is {told}` for?"
 
 
 def test_no_imports_in_a_circle() -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from couchmend.core.policy.policy import Policy
     from couchmend.core.values import ABSENT
     from couchmend.engine.engine import Engine
-    from couchmend.engine.scan import scan
+    from couchmend.engine.finding.scan import scan
     from couchmend.replica.opening import open_replica, open_server
 
 __all__ = [
@@ -37,7 +37,7 @@ _HOMES = {
     "merge_json": "couchmend.core.merging.merge",
     "open_replica": "couchmend.replica.opening",
     "open_server": "couchmend.replica.opening",
-    "scan": "couchmend.engine.scan",
+    "scan": "couchmend.engine.finding.scan",
 }
 
 

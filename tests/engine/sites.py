@@ -13,7 +13,7 @@ from couchmend.core.plans.plan import plan
 from couchmend.core.policy.policy import PLAIN, Policy
 from couchmend.core.revtree import Rev
 from couchmend.engine.carrying import Carried, Order, Site, carry_out
-from couchmend.engine.reading import InConflict, Known, NotInConflict, Reader, row_of
+from couchmend.engine.finding.reading import InConflict, Known, NotInConflict, Reader, row_of
 from couchmend.events import Event
 from couchmend.journal import (
     acknowledging,

@@ -13,9 +13,9 @@ from couchmend.core.policy.policy import Policy
 from couchmend.core.revtree import Rev
 from couchmend.engine.clock import Clock, SystemClock
 from couchmend.engine.engine import Engine
+from couchmend.engine.finding.targets import Target
 from couchmend.engine.hooks import Hooks
-from couchmend.engine.report import SweepReport
-from couchmend.engine.targets import Target
+from couchmend.engine.sweeping.report import SweepReport
 from couchmend.events import Event
 from couchmend.journal import archive, conflicts, databases, listing
 from couchmend.journal.conflicts import Conflict

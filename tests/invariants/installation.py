@@ -26,8 +26,8 @@ from couchmend.core.policy.policy import Policy
 from couchmend.core.revtree import Rev
 from couchmend.core.values import ABSENT, same
 from couchmend.engine.engine import Engine
+from couchmend.engine.finding.targets import Watched
 from couchmend.engine.hooks import Hooks
-from couchmend.engine.targets import Watched
 from couchmend.errors import CouchmendError
 from couchmend.journal import archive, conflicts, databases, resolutions, tables
 from couchmend.journal.conflicts import Conflict

@@ -13,8 +13,8 @@ import pytest
 
 from couchmend.configuration import load_all
 from couchmend.engine.engine import Engine
+from couchmend.engine.finding.targets import Target
 from couchmend.engine.hooks import Hooks
-from couchmend.engine.targets import Target
 from couchmend.errors import Forbidden
 from couchmend.events import Event
 from couchmend.observe.logs import Logs

@@ -15,8 +15,8 @@ from couchmend.errors import NotFound, UsageError
 if TYPE_CHECKING:
     from couchmend.core.document import Doc
     from couchmend.core.revtree import Rev
+    from couchmend.engine.deciding.restoring import Restored
     from couchmend.engine.engine import Engine
-    from couchmend.engine.restoring import Restored
     from couchmend.journal.archive import Archived, KeptAttachment
     from couchmend.journal.databases import Database
 

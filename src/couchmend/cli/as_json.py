@@ -14,7 +14,7 @@ from couchmend.core.plans.examine import Examined
 from couchmend.core.revtree import RevTree
 
 if TYPE_CHECKING:
-    from couchmend.engine.deciding import View
+    from couchmend.engine.deciding.views import View
     from couchmend.journal.conflicts import Conflict
     from couchmend.journal.resolutions import Resolution
 

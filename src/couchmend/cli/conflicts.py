@@ -26,7 +26,7 @@ from couchmend.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from couchmend.engine.deciding import View
+    from couchmend.engine.deciding.views import View
     from couchmend.journal.conflicts import Conflict
     from couchmend.journal.listing import Count, Page, Wanted
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from couchmend.cli.demonstration.stage import Stage
-    from couchmend.engine.scan import Scanned
+    from couchmend.engine.finding.scan import Scanned
 
 
 def demo(

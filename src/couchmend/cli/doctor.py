@@ -13,7 +13,7 @@ from couchmend.cli.opened import opened
 
 if TYPE_CHECKING:
     from couchmend.core.document import Doc
-    from couchmend.engine.diagnosis import Diagnosis
+    from couchmend.engine.doctor.diagnosis import Diagnosis
 
 
 def doctor(

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from couchmend.core.plans.undo import How
+    from couchmend.engine.deciding.undo import Undone
     from couchmend.engine.engine import Engine
-    from couchmend.engine.undo import Undone
     from couchmend.journal.resolutions import Resolution
 
 _PAGE: Final = 500

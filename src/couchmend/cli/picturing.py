@@ -20,7 +20,7 @@ from couchmend.core.paths import readable
 from couchmend.core.plans.planned import Plan
 
 if TYPE_CHECKING:
-    from couchmend.engine.deciding import View
+    from couchmend.engine.deciding.views import View
     from couchmend.engine.engine import Engine
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from couchmend.cli.policy_told import Told
     from couchmend.core.document import JSON
-    from couchmend.engine.trying import Chooser
+    from couchmend.engine.studying.trying import Chooser
     from couchmend.policies import Policies
     from couchmend.settings import Settings
 
@@ -177,7 +177,7 @@ def try_out(
     from couchmend import policies as files
     from couchmend import settings
     from couchmend.cli.policy_told import Told
-    from couchmend.engine.trying import Chooser
+    from couchmend.engine.studying.trying import Chooser
 
     if bool(databases) == pending:
         raise UsageError(
@@ -207,8 +207,8 @@ def try_out(
 
 
 def _try(urls: list[str], known: Settings, before: Chooser, after: Chooser, told: Told) -> None:
-    from couchmend.engine.targets import Address, Watched
-    from couchmend.engine.trying import tried
+    from couchmend.engine.finding.targets import Address, Watched
+    from couchmend.engine.studying.trying import tried
     from couchmend.replica.couch.connection.servers import Servers
 
     now = time.time_ns() // 1000
@@ -230,8 +230,8 @@ def _try(urls: list[str], known: Settings, before: Chooser, after: Chooser, told
 
 def _try_pending(known: Settings, present: Policies, wanted: Policies, told: Told) -> None:
     """On the open conflicts of the journal, read again from their databases."""
-    from couchmend.engine.databases import Known
-    from couchmend.engine.trying import Chooser, pending
+    from couchmend.engine.finding.databases import Known
+    from couchmend.engine.studying.trying import Chooser, pending
     from couchmend.journal.opening import open_journal
     from couchmend.replica.couch.connection.servers import Servers
 

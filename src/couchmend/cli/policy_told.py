@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from couchmend.cli import output
 from couchmend.core.document import JSON
-from couchmend.engine.trying import Outcome, Tried
+from couchmend.engine.studying.trying import Outcome, Tried
 from couchmend.errors import CouchmendError
 
 SHOWN = 10

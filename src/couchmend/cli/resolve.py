@@ -16,7 +16,7 @@ from couchmend.errors import EngineRefused, UsageError
 
 if TYPE_CHECKING:
     from couchmend.cli.deciding import Decided
-    from couchmend.engine.deciding import Preview
+    from couchmend.engine.deciding.views import Preview
     from couchmend.engine.engine import Engine
 
 Choices = list[str] | None

@@ -13,7 +13,7 @@ from couchmend.cli.opened import confirmed, who
 from couchmend.errors import CouchmendError
 
 if TYPE_CHECKING:
-    from couchmend.engine.deciding import Preview
+    from couchmend.engine.deciding.views import Preview
     from couchmend.engine.engine import Engine
 
 EXAMPLES: Final = 10

@@ -15,8 +15,8 @@ from couchmend.errors import CouchmendError, UsageError
 
 if TYPE_CHECKING:
     from couchmend.cli.scan_told import Told
-    from couchmend.engine.scan import OnProgress
-    from couchmend.engine.targets import Target, Watched
+    from couchmend.engine.finding.scan import OnProgress
+    from couchmend.engine.finding.targets import Target, Watched
     from couchmend.policies import Policies
 
 
@@ -77,7 +77,7 @@ def _watched(
     databases: list[str], config: Path | None
 ) -> Iterator[tuple[Watched, Policies | None]]:
     from couchmend import settings
-    from couchmend.engine.targets import Address, Watched
+    from couchmend.engine.finding.targets import Address, Watched
 
     for url in databases:
         if url == ":memory:":
@@ -106,7 +106,7 @@ def _none() -> Policies:
 def _scan_one(
     watched: Watched, target: Target, policies: Policies | None, names: list[str] | None, told: Told
 ) -> None:
-    from couchmend.engine.scan import scan as scan_replica
+    from couchmend.engine.finding.scan import scan as scan_replica
 
     report = None
     try:

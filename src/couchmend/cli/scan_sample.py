@@ -11,7 +11,7 @@ from couchmend.core.values import ABSENT, Value
 from couchmend.errors import CouchmendError
 
 if TYPE_CHECKING:
-    from couchmend.engine.scan import Scanned
+    from couchmend.engine.finding.scan import Scanned
 
 _SHOWN_CHARACTERS = 60
 _SHOWN_FIELDS = 12

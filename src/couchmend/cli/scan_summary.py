@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from couchmend.cli.output import plain
 
 if TYPE_CHECKING:
-    from couchmend.engine.scan import Scanned, ScanReport
-    from couchmend.engine.targets import Target
+    from couchmend.engine.finding.scan import Scanned, ScanReport
+    from couchmend.engine.finding.targets import Target
 
 _BEST = 8
 _BAR = 24

@@ -15,8 +15,8 @@ from couchmend.core.document import Doc
 from couchmend.errors import without_credentials
 
 if TYPE_CHECKING:
-    from couchmend.engine.scan import Scanned, ScanReport
-    from couchmend.engine.targets import Target
+    from couchmend.engine.finding.scan import Scanned, ScanReport
+    from couchmend.engine.finding.targets import Target
     from couchmend.errors import CouchmendError
 
 NEEDS_ATTENTION = 1

@@ -19,7 +19,7 @@ from couchmend.errors import UsageError
 if TYPE_CHECKING:
     from types import FrameType
 
-    from couchmend.engine.report import Progress, Swept
+    from couchmend.engine.sweeping.report import Progress, Swept
 
 NEEDS_ATTENTION = 1
 

@@ -12,7 +12,7 @@ from couchmend.core.conflicts.severity import SEVERITIES
 from couchmend.core.document import Doc
 
 if TYPE_CHECKING:
-    from couchmend.engine.report import SweepReport, Swept
+    from couchmend.engine.sweeping.report import SweepReport, Swept
 
 _MOST_SHOWN: Final = 20
 _WHY: Final = {

@@ -13,12 +13,12 @@ from couchmend.core.plans.choices import Choices
 from couchmend.core.plans.planned import Plan
 from couchmend.core.plans.undo import How
 from couchmend.engine.carrying import Carried, Order, carry_out
-from couchmend.engine.deciding import NO_CHOICES, Desk, Preview, View, planned, ready
+from couchmend.engine.deciding.undo import Undone, batches, undo_batch
+from couchmend.engine.deciding.views import NO_CHOICES, Desk, Preview, View, planned, ready
+from couchmend.engine.finding.targets import Target
 from couchmend.engine.opened import Opened
-from couchmend.engine.passing import site_of
-from couchmend.engine.permit import Permit, check_mode, check_paused
-from couchmend.engine.targets import Target
-from couchmend.engine.undo import Undone, batches, undo_batch
+from couchmend.engine.sweeping.passing import site_of
+from couchmend.engine.sweeping.permit import Permit, check_mode, check_paused
 from couchmend.errors import CouchmendError, UsageError
 from couchmend.journal import conflicts, resolutions
 from couchmend.journal.conflicts import Conflict

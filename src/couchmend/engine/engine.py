@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from couchmend.engine.follow import Follower
+from couchmend.engine.finding.targets import Target
 from couchmend.engine.putting_back import PuttingBack
-from couchmend.engine.report import SweepReport, Swept
-from couchmend.engine.scheduling import Pool
-from couchmend.engine.sweep import OnProgress, Sweep
-from couchmend.engine.targets import Target
+from couchmend.engine.sweeping.follow import Follower
+from couchmend.engine.sweeping.report import SweepReport, Swept
+from couchmend.engine.sweeping.scheduling import Pool
+from couchmend.engine.sweeping.sweep import OnProgress, Sweep
 from couchmend.errors import CouchmendError
 from couchmend.journal import databases, records
 from couchmend.journal.records import Operation

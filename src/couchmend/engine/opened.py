@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from couchmend.engine.announcing import installation
 from couchmend.engine.clock import Clock, SystemClock
-from couchmend.engine.databases import Known
-from couchmend.engine.deciding import Desk
+from couchmend.engine.deciding.views import Desk
+from couchmend.engine.finding.databases import Known
+from couchmend.engine.finding.judging import Ground
+from couchmend.engine.finding.targets import Target
 from couchmend.engine.hooks import Hooks, installed
-from couchmend.engine.intake import Intake
-from couchmend.engine.judging import Ground
-from couchmend.engine.lease import Leases
-from couchmend.engine.passing import Shared
-from couchmend.engine.report import Tally
-from couchmend.engine.targets import Target
+from couchmend.engine.sweeping.announcing import installation
+from couchmend.engine.sweeping.intake import Intake
+from couchmend.engine.sweeping.lease import Leases
+from couchmend.engine.sweeping.passing import Shared
+from couchmend.engine.sweeping.report import Tally
 from couchmend.events import AccessRecorded, Events
 from couchmend.journal import conflicts, databases, records
 from couchmend.journal.addresses import address

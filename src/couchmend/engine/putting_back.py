@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from couchmend.core.revtree import Rev
-from couchmend.engine import diagnosing, restoring
 from couchmend.engine.carrying import Site
+from couchmend.engine.deciding import restoring
+from couchmend.engine.deciding.restoring import Restored
 from couchmend.engine.decisions import Decisions
-from couchmend.engine.diagnosis import Diagnosis
-from couchmend.engine.passing import site_of
-from couchmend.engine.restoring import Restored
-from couchmend.engine.targets import Target
+from couchmend.engine.doctor import diagnosing
+from couchmend.engine.doctor.diagnosis import Diagnosis
+from couchmend.engine.finding.targets import Target
+from couchmend.engine.sweeping.passing import site_of
 from couchmend.errors import EngineRefused
 from couchmend.journal.databases import Database
 

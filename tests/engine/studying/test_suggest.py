@@ -20,7 +20,7 @@ from couchmend.engine.studying.sampling import sample
 from couchmend.engine.studying.study import Study, study
 from couchmend.engine.studying.suggesting import suggest
 from couchmend.engine.studying.suggestion import SuggestedPolicy, Suggestion
-from couchmend.engine.trying import Chooser, tried
+from couchmend.engine.studying.trying import Chooser, tried
 from couchmend.policies import Policies
 from couchmend.replica.base import Replica
 from couchmend.replica.opening import open_replica

@@ -14,8 +14,8 @@ from couchmend.core.revtree import Rev
 if TYPE_CHECKING:
     from couchmend.cli.demonstration.devices import Edit
     from couchmend.engine.engine import Engine
-    from couchmend.engine.report import SweepReport
-    from couchmend.engine.scan import Scanned
+    from couchmend.engine.finding.scan import Scanned
+    from couchmend.engine.sweeping.report import SweepReport
     from couchmend.journal.conflicts import Conflict
     from couchmend.journal.resolutions import Resolution
 
@@ -91,7 +91,7 @@ def exchange(stage: Stage) -> tuple[Exchanged, ...]:
 
 def scan(stage: Stage, engine: Engine) -> Found:
     """Look for conflicts, over HTTP."""
-    from couchmend.engine.scan import scan as conflicts_of
+    from couchmend.engine.finding.scan import scan as conflicts_of
 
     each = tuple(conflicts_of(stage.database, engine.policies, names=("tasks", "receipts")))
     leaves = {one.document: tuple(one.doc.live) for one in each}

@@ -22,7 +22,7 @@ from couchmend.core.document import Doc, dumps
 from couchmend.core.merging.telling import label, listed
 from couchmend.core.paths import from_pointer, readable
 from couchmend.core.revtree import Rev
-from couchmend.engine.scan import Scanned
+from couchmend.engine.finding.scan import Scanned
 from couchmend.journal.resolutions import Resolution
 
 _SEVERITIES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "green"}

@@ -14,7 +14,7 @@ from couchmend.cli.drawing.marked import FAINT
 from couchmend.cli.drawing.safe import name, visible
 
 if TYPE_CHECKING:
-    from couchmend.engine.deciding import Preview
+    from couchmend.engine.deciding.views import Preview
 
 
 def examples(previews: Sequence[Preview]) -> Table:

@@ -14,7 +14,7 @@ from couchmend.cli.drawing.safe import name, visible
 from couchmend.cli.drawing.times import ago
 
 if TYPE_CHECKING:
-    from couchmend.engine.diagnosis import Diagnosis, DocumentDiagnosis, Fact
+    from couchmend.engine.doctor.diagnosis import Diagnosis, DocumentDiagnosis, Fact
 
 _SIGNS: Final = {"problem": ("✗", "bold red"), "notice": ("•", "yellow"), "ok": ("✓", "green")}
 

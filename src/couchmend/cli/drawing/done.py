@@ -21,7 +21,7 @@ from couchmend.core.plans.planned import Plan
 from couchmend.errors import CouchmendError
 
 if TYPE_CHECKING:
-    from couchmend.engine.undo import Undone
+    from couchmend.engine.deciding.undo import Undone
     from couchmend.journal.resolutions import Resolution
 
 _WIDE: Final = 120

@@ -14,7 +14,7 @@ from couchmend.core.plans.writes import Write
 from couchmend.core.revtree import Rev, RevTree
 from couchmend.core.values import same
 from couchmend.engine.carrying.work import Contents
-from couchmend.engine.reading import MOST_LEAVES_IN_BULK
+from couchmend.engine.finding.reading import MOST_LEAVES_IN_BULK
 from couchmend.errors import CouchmendError, DatabaseNotFound, NotFound, ReplicaError
 from couchmend.replica.base import BulkGetRow, ChangesQuery, Found, Missing, Replica
 

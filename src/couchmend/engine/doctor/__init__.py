@@ -1,0 +1,1 @@
+"""Why something is, or is not, found and resolved."""
