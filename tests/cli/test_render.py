@@ -1,4 +1,4 @@
-"""Tables, versions side by side, sizes, and progress that shows itself only where it helps."""
+"""Tables, sizes, and progress that shows itself only where it helps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 from rich.console import Console
 
 from couchmend.cli import render
-from couchmend.core.document import Doc
 from tests.cli.running import environment
 
 
@@ -41,43 +40,6 @@ def text_of(console: Console) -> list[str]:
 )
 def test_sizes(count: int, words: str) -> None:
     assert render.size(count) == words
-
-
-def test_versions_side_by_side() -> None:
-    docs: list[Doc] = [
-        {"_id": "a", "_rev": "2-x", "title": "Groceries", "items": ["bread"], "n": 1},
-        {"_id": "a", "_rev": "2-y", "title": "Groceries", "items": ["milk"], "due": "Friday"},
-    ]
-    where = shown()
-    render.side_by_side(docs, ["winner", "other"], to=where)
-    lines = text_of(where)
-    assert lines[0].split() == ["field", "winner", "other"]
-    assert [line.split() for line in lines[2:]] == [
-        ["title", "Groceries", "Groceries"],
-        ["items", '["bread"]', '["milk"]'],
-        ["n", "1", "–"],
-        ["due", "–", "Friday"],
-    ]
-
-
-def test_what_differs_stands_out_and_only_that() -> None:
-    where = shown(force_terminal=True, color_system="standard")
-    render.side_by_side([{"same": 1, "not": 1}, {"same": 1, "not": 2}], ["one", "other"], to=where)
-    same, differs = text_of(where)[2:4]
-    assert "\x1b[1;33m" not in same
-    assert "\x1b[1;33m" in differs
-
-
-def test_markup_in_documents_is_shown_and_not_obeyed() -> None:
-    where = shown()
-    render.side_by_side([{"[bold]a[/]": "[red]x[/red]"}], ["one"], to=where)
-    assert text_of(where)[2].split() == ["[bold]a[/]", "[red]x[/red]"]
-
-
-def test_what_would_move_the_cursor_is_shown_and_not_obeyed() -> None:
-    where = shown(width=120)
-    render.side_by_side([{"a\x1b[2J": "one\ntwo\x1b]0;title\x07"}], ["one"], to=where)
-    assert text_of(where)[2].split() == [r"a\x1b[2J", r"one\ntwo\x1b]0;title\x07"]
 
 
 def test_no_color(monkeypatch: pytest.MonkeyPatch) -> None:

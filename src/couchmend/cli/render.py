@@ -20,11 +20,9 @@ from rich.text import Text
 
 from couchmend.cli import tree
 from couchmend.cli.output import plain, raw
-from couchmend.core.document import JSON, Doc, body_of, dumps
 from couchmend.core.revtree import Rev, RevTree
 from couchmend.replica.base import DatabaseInfo
 
-ABSENT = "–"
 PROGRESS_AFTER_SECONDS = 1.0
 
 
@@ -104,26 +102,6 @@ def history(
     where = to or console()
     for drawn in tree.draw(tree_of, width=where.width, notes=notes):
         where.print(drawn, no_wrap=True, crop=False, overflow="ignore")
-
-
-def side_by_side(
-    docs: Sequence[Doc], headings: Sequence[str], *, to: Console | None = None
-) -> None:
-    """Versions of one document, a field a line; the fields that differ stand out."""
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("field")
-    for heading in headings:
-        grid.add_column(Text(heading), overflow="fold")
-    bodies = [body_of(doc) for doc in docs]
-    for name in dict.fromkeys(name for body in bodies for name in body):
-        cells = [_shown(body[name]) if name in body else ABSENT for body in bodies]
-        style = "bold yellow" if len(set(cells)) > 1 else ""
-        grid.add_row(Text(plain(name)), *(Text(cell) for cell in cells), style=style)
-    (to or console()).print(grid)
-
-
-def _shown(value: JSON) -> str:
-    return plain(value) if isinstance(value, str) else dumps(value).decode()
 
 
 def size(count: int) -> str:

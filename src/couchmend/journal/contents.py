@@ -18,7 +18,6 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from couchmend.errors import JournalError
 from couchmend.journal.failures import damaged
 from couchmend.journal.opening import Journal
-from couchmend.journal.tables import attachments as attachments_table
 from couchmend.journal.tables import content_chunks, contents
 
 CHUNK_BYTES: Final = 1 << 20
@@ -199,18 +198,6 @@ def discard_partial(journal: Journal, before: int) -> int:
             return 0
     with journal.write() as tx:
         return tx.execute(delete(contents).where(which)).rowcount
-
-
-def discard_unused(tx: Connection, before: int) -> int:
-    """Discard contents that no attachment has, and that were kept before an instant."""
-    used = select(attachments_table.c.content_id)
-    return tx.execute(
-        delete(contents).where(
-            contents.c.digest.is_not(None),
-            contents.c.touched_at < before,
-            contents.c.id.not_in(used),
-        )
-    ).rowcount
 
 
 def stored_sizes(tx: Connection) -> tuple[int, int, int]:

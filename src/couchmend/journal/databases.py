@@ -162,17 +162,6 @@ def settle(tx: Connection, id: int, rows: Mapping[str, str]) -> None:
     )
 
 
-def unsettle(tx: Connection, id: int, document_ids: Iterable[str]) -> None:
-    """The next sweep that meets these documents is to look at them again."""
-    for batch in batches(document_ids):
-        keys = [key(document) for document in batch]
-        tx.execute(
-            delete(tables.settled).where(
-                tables.settled.c.database_id == id, tables.settled.c.document_key.in_(keys)
-            )
-        )
-
-
 # --- pausing
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from couchmend.journal.tables import conflict_counts, conflicts
 from couchmend.journal.writing import put
@@ -51,15 +51,3 @@ def tallied(tx: Connection) -> dict[tuple[int, Kind], int]:
     columns = [conflict_counts.c.database_id, *(conflict_counts.c[name] for name in Kind._fields)]
     rows = tx.execute(select(*columns, conflict_counts.c.number))
     return {(row[0], Kind(*row[1:5])): row[5] for row in rows if row[5]}
-
-
-def count_again(tx: Connection) -> None:
-    """Put what is counted one by one in place of what was kept up."""
-    found = counted(tx)
-    tx.execute(delete(conflict_counts))
-    if found:
-        rows = [
-            {"database_id": database_id, **kind._asdict(), "number": number}
-            for (database_id, kind), number in found.items()
-        ]
-        tx.execute(insert(conflict_counts), rows)

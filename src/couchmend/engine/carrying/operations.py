@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 from sqlalchemy import Connection
 
 from couchmend.engine.carrying.site import Site
-from couchmend.errors import JournalError
 from couchmend.journal import records
 
 _SECOND = 1_000_000
@@ -47,11 +45,6 @@ class Running:
         if self._number is not None:
             records.end_operation(tx, self._number)
             self._number = None
-
-    def give_up(self) -> None:
-        """The step failed; forget it, if the journal can be written."""
-        with suppress(JournalError), self._site.journal.write() as tx:
-            self.end(tx)
 
     def check(self) -> None:
         """Before each request: whether it may be sent.
