@@ -67,6 +67,11 @@ class Grounds:
         """Its journal's file."""
         return self.folder / "journal.db"
 
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The SQLite files: of the journal and of the database."""
+        return self.journal, self.folder / f"{NAME}.couch"
+
     @contextmanager
     def open(self) -> Iterator[Replica]:
         """The database."""

@@ -6,13 +6,45 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import time
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.invariants.grounds import grounds
 from tests.invariants.zygote import zygote
+
+
+def _stop_holding_nothing(process: int, files: Iterable[Path]) -> None:
+    """Stop a process at a moment when it holds none of some SQLite files: whoever stops within a
+    transaction keeps all others out, so nobody can take over.
+
+    Raises:
+        ProcessLookupError: it is over.
+    """
+    _stop(process)
+    while any(_is_held(file) for file in files if file.exists()):
+        os.kill(process, signal.SIGCONT)
+        time.sleep(0.003)
+        _stop(process)
+
+
+def _stop(process: int) -> None:
+    os.kill(process, signal.SIGSTOP)
+    time.sleep(0.05)  # until all of its threads have stopped
+
+
+def _is_held(file: Path) -> bool:
+    with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        connection.execute("ROLLBACK")
+        return False
 
 
 def _stop_and_take_over(folder: Path, rounds: int, seed: int) -> tuple[int, int]:
@@ -28,7 +60,7 @@ def _stop_and_take_over(folder: Path, rounds: int, seed: int) -> tuple[int, int]
             first = born.begin(*ground.command)
             time.sleep(chance.uniform(0.1, 0.4))
             try:
-                os.kill(first, signal.SIGSTOP)
+                _stop_holding_nothing(first, ground.files)
             except ProcessLookupError:
                 born.wait(first)
                 continue
