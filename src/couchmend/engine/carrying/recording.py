@@ -20,7 +20,7 @@ from couchmend.engine.carrying.carried import (
 )
 from couchmend.engine.carrying.operations import Running
 from couchmend.engine.carrying.site import Site
-from couchmend.engine.carrying.work import Work
+from couchmend.engine.carrying.work import Task, Work
 from couchmend.events import Event, ResolutionFailed, ResolutionResolved, ResolutionUndone
 from couchmend.journal import acknowledging, databases, outcomes
 from couchmend.journal.conflict_rows import Standing
@@ -166,16 +166,7 @@ def _later(conflict: Standing, error: str, now: int) -> outcomes.Change:
 
 def _event(site: Site, work: Work, now: int, attempts: int) -> Event:
     if isinstance(work.outcome, Resolved) and work.undo_of is not None:
-        return ResolutionUndone(
-            at=now,
-            database=site.database.name,
-            document=work.document,
-            conflict=work.conflict,
-            resolution=work.undo_of,
-            undo=work.resolution,
-            how="redo",
-            by=work.by,
-        )
+        return undone(site, work, work.undo_of, "redo", now)
     if isinstance(work.outcome, Resolved):
         return ResolutionResolved(
             at=now,
@@ -191,6 +182,20 @@ def _event(site: Site, work: Work, now: int, attempts: int) -> Event:
             recovered=work.recovered,
         )
     return failure(site, _outcome(work), work.plan.strategy, now, attempts)
+
+
+def undone(site: Site, task: Task, resolution: int, how: str, now: int) -> ResolutionUndone:
+    """The event of a resolution that a task has taken back."""
+    return ResolutionUndone(
+        at=now,
+        database=site.database.name,
+        document=task.document,
+        conflict=task.conflict,
+        resolution=resolution,
+        undo=task.resolution,
+        how=how,
+        by=task.by,
+    )
 
 
 def failure(

@@ -16,10 +16,10 @@ from couchmend.engine.carrying.carried import (
     Stopped,
 )
 from couchmend.engine.carrying.operations import Running
-from couchmend.engine.carrying.recording import failure
+from couchmend.engine.carrying.recording import failure, undone
 from couchmend.engine.carrying.site import Site
 from couchmend.engine.carrying.work import UndoWork
-from couchmend.events import Event, ResolutionUndone
+from couchmend.events import Event
 from couchmend.journal import acknowledging, conflicts, outcomes
 
 
@@ -75,16 +75,7 @@ def _event(site: Site, work: UndoWork, came: Carried, now: int, *, ended: bool) 
     # A version that was put back from the archive takes no resolution back.
     if not ended or work.undo_of is None:
         return None
-    return ResolutionUndone(
-        at=now,
-        database=site.database.name,
-        document=work.document,
-        conflict=work.conflict,
-        resolution=work.undo_of,
-        undo=work.resolution,
-        how=work.plan.how,
-        by=work.by,
-    )
+    return undone(site, work, work.undo_of, work.plan.how, now)
 
 
 def _finished(work: UndoWork, outcome: Carried) -> outcomes.Finished | None:
