@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,7 +19,6 @@ from couchmend.replica.base import ChangesPage, ChangesQuery, Replica, Rows
 from couchmend.replica.embedded import EmbeddedReplica
 from couchmend.replica.replicate import replicate
 from couchmend.settings import Work
-from tests.contract.backends import AVAILABLE, Backend, opened
 from tests.engine.sites import branch, fork
 from tests.engine.swept import (
     HOUR,
@@ -35,33 +33,6 @@ from tests.engine.swept import (
     task,
     winners,
 )
-
-
-@pytest.fixture
-def home() -> Iterator[House]:
-    """A database in memory, which has nothing in it."""
-    made = house()
-    yield made
-    made.close()
-    made.replica.close()
-
-
-@pytest.fixture(scope="session", params=AVAILABLE)
-def backend(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Backend]:
-    """One implementation of databases."""
-    with opened(request.param, tmp_path_factory.mktemp(request.param)) as backend:
-        yield backend
-
-
-@pytest.fixture
-def anywhere(backend: Backend) -> Iterator[House]:
-    """A database of each implementation."""
-    with backend.replica() as replica:
-        made = house(replica)
-        yield made
-        made.close()
 
 
 def mergeable(replica: Replica, id: str) -> list[Rev]:

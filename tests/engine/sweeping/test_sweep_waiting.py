@@ -14,37 +14,9 @@ from couchmend.engine.hooks import Hooks
 from couchmend.errors import Forbidden, Unavailable, UsageError
 from couchmend.replica.base import BulkGetRow, Missing, Replica
 from couchmend.replica.embedded import EmbeddedReplica
-from tests.contract.backends import AVAILABLE, Backend, opened
 from tests.engine.sites import branch, fork
 from tests.engine.sweeping.test_sweep import contested, mergeable
 from tests.engine.swept import HOUR, NAME, SECOND, House, at, house, live, policy, task
-
-
-@pytest.fixture
-def home() -> Iterator[House]:
-    """A database in memory, which has nothing in it."""
-    made = house()
-    yield made
-    made.close()
-    made.replica.close()
-
-
-@pytest.fixture(scope="session", params=AVAILABLE)
-def backend(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Backend]:
-    """One implementation of databases."""
-    with opened(request.param, tmp_path_factory.mktemp(request.param)) as backend:
-        yield backend
-
-
-@pytest.fixture
-def anywhere(backend: Backend) -> Iterator[House]:
-    """A database of each implementation."""
-    with backend.replica() as replica:
-        made = house(replica)
-        yield made
-        made.close()
 
 
 class Unreadable:
